@@ -1,0 +1,15 @@
+"""Networks: the conditional BigGAN-deep, its layers, and its weights on disk."""
+
+from .biggan_deep import RESOLUTIONS, Discriminator, Generator
+from .checkpoint import CheckpointError, load_published, load_tensors, load_weights, save_weights
+
+__all__ = [
+    "RESOLUTIONS",
+    "CheckpointError",
+    "Discriminator",
+    "Generator",
+    "load_published",
+    "load_tensors",
+    "load_weights",
+    "save_weights",
+]

@@ -1,0 +1,144 @@
+"""Weights on disk: our own safetensors files, and the layout of the paper's published generator."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..process import ProcessSpace
+from .biggan_deep import GENERATOR_STAGES, Generator
+
+_PUBLISHED_TABLES = ("embed_temp.weight", "embed_time.weight", "embed_cool.weight")
+_SPECTRAL = {"weight_orig": "weight", "weight_u": "u", "weight_v": "v"}
+
+
+class CheckpointError(ValueError):
+    """A file of weights that is damaged, of another layout or of another process space."""
+
+
+def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write tensors and a JSON description to one safetensors file, atomically.
+
+    Args:
+        path: the file.
+        tensors: name -> tensor of any dtype and device.
+        meta: what JSON holds; read back by `load_weights`.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(plain, partial, metadata={"pspgan": json.dumps(meta)})
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_weights` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CheckpointError: not a safetensors file of this package, or a truncated one.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file of weights")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            meta = (file.metadata() or {}).get("pspgan")
+        tensors = load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from None
+    if meta is None:
+        raise CheckpointError(f"{path} holds tensors, but was not written by pspgan")
+    return tensors, json.loads(meta)
+
+
+def load_published(path: str | os.PathLike) -> Generator:
+    """The generator in the layout of the paper's published checkpoint (``.pth``).
+
+    Width, latent length and resolution are read off the tensors. The process space is the paper's; the file
+    does not say which combinations its training saw.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CheckpointError: the file is damaged or of another layout or process space.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        published = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{path} cannot be read as a state_dict: {error}") from None
+    if not isinstance(published, dict) or not all(isinstance(value, Tensor) for value in published.values()):
+        raise CheckpointError(f"{path} is not a state_dict of tensors")
+    missing = [name for name in (*_PUBLISHED_TABLES, "linear.weight_orig", "final_layer.2.weight_orig") if name not in published]
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}: not the layout of the published generator")
+    space = ProcessSpace.uhcsdb()
+    for factor, name in zip(space.factors, _PUBLISHED_TABLES, strict=True):
+        if len(published[name]) != len(factor.levels):
+            raise CheckpointError(
+                f"{path}: {name} has {len(published[name])} levels, the paper's {factor.name} has {len(factor.levels)}"
+            )
+    embedding = published[_PUBLISHED_TABLES[0]].shape[1]
+    stages = len({name.split(".")[1] for name in published if re.fullmatch(r"blocks\.\d+\.conv1\.weight_orig", name)}) // 2
+    channels, last = published["final_layer.2.weight_orig"].shape[:2]
+    resolution = 4 * 2**stages
+    if resolution not in GENERATOR_STAGES:
+        raise CheckpointError(f"{path} has {stages} stages of two blocks; no published resolution has that many")
+    with torch.random.fork_rng(devices=[]):
+        generator = Generator(
+            space,
+            resolution=resolution,
+            ch=last // GENERATOR_STAGES[resolution][-1][1],
+            latent=published["linear.weight_orig"].shape[1] - embedding * len(space.factors),
+            attention="sagan",
+            embedding=embedding,
+            channels=channels,
+        )
+    load_tensors(generator, {_own_name(name): tensor for name, tensor in published.items()}, path)
+    return generator.eval()
+
+
+def _own_name(name: str) -> str:
+    """Our name of a tensor of the published checkpoint."""
+    if name in _PUBLISHED_TABLES:
+        return f"embeddings.{_PUBLISHED_TABLES.index(name)}.weight"
+    name = name.replace("final_layer.0.", "norm.").replace("final_layer.2.", "output.")
+    name = re.sub(r"\.(query|key|value)_conv\.", r".\1.", name)
+    head, _, last = name.rpartition(".")
+    return f"{head}.{_SPECTRAL.get(last, last)}"
+
+
+def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], source: str | os.PathLike) -> None:
+    """Put tensors into a network, all of them and nothing else.
+
+    Raises:
+        CheckpointError: names the first tensor that is missing, left over or of another shape.
+    """
+    own = module.state_dict()
+    for name in own:
+        if name not in tensors:
+            raise CheckpointError(f"{source}: tensor {name} is missing")
+        if tensors[name].shape != own[name].shape:
+            raise CheckpointError(
+                f"{source}: tensor {name} has shape {tuple(tensors[name].shape)}, the network wants {tuple(own[name].shape)}"
+            )
+    extra = [name for name in tensors if name not in own]
+    if extra:
+        raise CheckpointError(f"{source}: tensor {extra[0]} (and {len(extra) - 1} more) has no place in the network")
+    module.load_state_dict(tensors)
