@@ -1,0 +1,53 @@
+# Everything runs in .venv, made here from a Python 3.11 (or later) and the versions in constraints.txt.
+#
+#   PYTHON=...      interpreter that makes .venv; default python3.11, else python3
+#   PIP_FLAGS=...   passed to every pip install, e.g. an index with CPU builds of torch
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt $(PIP_FLAGS)
+NATIVE_SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp)
+CMAKE_BUILD := build/cmake
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-native lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The build needs torch and the build tools in the environment before the package: see pyproject.toml.
+$(VENV)/.tools: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) torch setuptools ninja
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.tools pyproject.toml setup.py $(NATIVE_SOURCES)
+	$(PIP_INSTALL) --no-build-isolation --editable '.[test,dev]'
+	@touch $@
+
+install: $(VENV)/.installed ## make .venv, install pspgan into it and build its native operators
+
+demo: install ## simulate, train, generate, analyse, report on the simulated steel; into demo/
+	$(BIN)/pspgan demo --out demo
+
+test: install test-native ## every test
+	@$(BIN)/python -m pytest
+
+test-native: install
+ifeq (,$(shell command -v cmake))
+	@echo "cmake not found: the C++ unit tests are skipped"
+else
+	cmake -S . -B $(CMAKE_BUILD) -DCMAKE_BUILD_TYPE=Release -DPython3_EXECUTABLE=$(abspath $(BIN))/python
+	cmake --build $(CMAKE_BUILD)
+	ctest --test-dir $(CMAKE_BUILD) --output-on-failure
+endif
+
+lint: install ## ruff
+	@$(BIN)/ruff check .
+
+clean: ## remove .venv, builds and caches
+	rm -rf $(VENV) build dist *.egg-info pspgan/*.so .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

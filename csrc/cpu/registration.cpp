@@ -1,0 +1,17 @@
+// The operators' schemas, and their CPU kernels.
+//
+// The module has no Python part: `torch.ops.load_library` opens it, which runs the registrations below.
+// So it builds without Python's headers and serves every interpreter.
+#include <torch/csrc/stable/library.h>
+
+#include "cpu/omni_loss.h"
+
+STABLE_TORCH_LIBRARY(pspgan, library) {
+  library.def("omni_loss(Tensor scores, Tensor labels, float margin, float gamma) -> Tensor");
+  library.def("omni_loss_backward(Tensor grad, Tensor scores, Tensor labels, float margin, float gamma) -> Tensor");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(pspgan, CPU, library) {
+  library.impl("omni_loss", TORCH_BOX(&pspgan::cpu::omni_loss));
+  library.impl("omni_loss_backward", TORCH_BOX(&pspgan::cpu::omni_loss_backward));
+}

@@ -1,0 +1,68 @@
+"""Builds the native operators; everything else about the package is in pyproject.toml.
+
+The extension uses LibTorch's stable ABI and no Python API, so that one build serves every CPython from
+3.11 and every torch from 2.10. Without a C++ compiler the package is built pure Python and runs on its
+reference operators; a compiler that is there but fails stops the build.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import setup
+
+try:
+    from torch.utils.cpp_extension import BuildExtension, CppExtension
+except ImportError:
+    sys.exit(
+        "pspgan: torch is needed to build the native operators and was not found.\n"
+        "Install torch first, then `pip install --no-build-isolation .`\n"
+        "(pip's isolated build would download another torch and build against that one)."
+    )
+
+TORCH_2_10 = "0x020a000000000000"  # oldest torch whose stable ABI is used
+COMPILE_ARGS = [
+    f"-DTORCH_TARGET_VERSION={TORCH_2_10}",
+    "-std=c++20",
+    "-O3",
+    "-fopenmp-simd",  # `#pragma omp simd` only: threads come from torch
+    "-fvisibility=hidden",
+    "-Wall",
+]
+
+
+def compiler() -> str | None:
+    """Path of the C++ compiler that setuptools will call, or None where there is none."""
+    command = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")
+    return shutil.which(command[0])
+
+
+def native_operators() -> list[CppExtension]:
+    """The extension module `pspgan._C`, or nothing where it cannot be compiled."""
+    if sys.platform == "win32" or compiler() is None:
+        print(
+            "pspgan: WARNING: no C++ compiler found (set CXX to name one); no native operators are built,\n"
+            "pspgan: WARNING: and pspgan will run on its slower reference operators in plain PyTorch.",
+            file=sys.stderr,
+        )
+        return []
+    return [
+        CppExtension(
+            "pspgan._C",
+            sorted(str(path) for path in Path("csrc/cpu").glob("*.cpp")),
+            include_dirs=[str(Path("csrc").resolve())],
+            depends=sorted(str(path) for path in Path("csrc").rglob("*.h")),
+            extra_compile_args={"cxx": COMPILE_ARGS},
+            py_limited_api=True,
+        )
+    ]
+
+
+setup(
+    ext_modules=native_operators(),
+    cmdclass={"build_ext": BuildExtension},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)

@@ -1,0 +1,16 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with the recordings of published implementations; it lies beside the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("PSPGAN_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent: no recordings to compare with (PSPGAN_SHARED names another folder)")
+    return folder

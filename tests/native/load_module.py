@@ -1,0 +1,14 @@
+"""Loads the native module whose path is given and checks one loss in closed form; run by CTest."""
+
+import math
+import sys
+
+import torch
+
+torch.ops.load_library(sys.argv[1])
+scores = torch.zeros(1, 21)
+labels = torch.tensor([[1] * 4 + [0] * 17])
+loss = torch.ops.pspgan.omni_loss(scores, labels, 0.0, 1.0).item()
+expected = math.log(18) + math.log(5)
+if abs(loss - expected) > 1e-6:
+    sys.exit(f"{sys.argv[1]}: loss at score 0 is {loss}, not {expected}")
