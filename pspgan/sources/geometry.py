@@ -1,0 +1,251 @@
+"""Draws one field of a carbide microstructure: particles, network, lamellae and needles, as phase fractions.
+
+Everything is in micrometre, with the origin at the centre of the field, and is drawn on a domain wider than the
+field, so that what lies across its border is cut as it is in a micrograph. Processing is unknown here: the laws
+that lead from a heat treatment to a `Structure` are in `heat_treatment`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
+
+PHASES = ("matrix", "spheroidite", "network", "lamella", "widmanstatten")  # names of the phase indices
+
+_CLEARANCE = 0.04  # um, at least, between the outlines of two particles
+_TRUNCATION = 3.0  # standard deviations at which the lognormal distribution of diameters is cut
+_ROUNDS = 60  # attempts at placing a particle before it is given up (it then finds no room)
+_NEEDLE_ASPECT = 25.0  # length of a Widmanstaetten needle over its thickness
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a field is made of. Lengths in um; a share or fraction of zero leaves that constituent out."""
+
+    mean_diameter: float  # arithmetic mean of the particles' equivalent diameters, as seen on the section
+    diameter_sigma: float  # standard deviation of the logarithm of the diameter
+    particle_fraction: float  # area fraction of particles, where particles are
+    lamellar_share: float  # share of the area that is colonies of pearlite
+    lamellar_fraction: float  # area fraction of carbide within them
+    lamellar_spacing: float
+    colony_size: float  # square root of a colony's mean area
+    network_thickness: float
+    network_coverage: float  # share of the grain boundaries that carry carbide
+    denuded_width: float  # particle-free zone on either side of the network
+    grain_size: float  # square root of a grain's mean area
+    needle_fraction: float  # area fraction of Widmanstaetten needles
+    needle_thickness: float
+
+
+class _Domain:
+    """Pixels of the field and a margin around it, with their coordinates in um."""
+
+    def __init__(self, size: int, um_per_px: float, margin: float):
+        self.um_per_px = um_per_px
+        self.margin = math.ceil(margin / um_per_px)
+        self.n = size + 2 * self.margin
+        self.axis = (np.arange(self.n) - (self.n - 1) / 2) * um_per_px
+        self.half = self.n * um_per_px / 2
+        self.field = slice(self.margin, self.margin + size)
+
+    def waves(self, rng: np.random.Generator, wavelength: float, n: int = 5) -> np.ndarray:
+        """A smooth random surface of unit variance, (y, x): plane waves of random direction and phase."""
+        direction, phase = rng.uniform(0, 2 * np.pi, (2, n))
+        k = 2 * np.pi / (wavelength * rng.uniform(0.7, 1.6, n))
+        along_x = np.exp(1j * (k * np.cos(direction))[:, None] * self.axis + 1j * phase[:, None])
+        along_y = np.exp(1j * (k * np.sin(direction))[:, None] * self.axis)
+        return math.sqrt(2 / n) * (along_y.T @ along_x).real
+
+    def points(self, warp: np.ndarray | None = None) -> np.ndarray:
+        """Coordinates (pixel, 2) of all pixels, x first, shifted by ``warp`` (2, y, x)."""
+        x, y = np.broadcast_arrays(self.axis[None, :], self.axis[:, None])
+        if warp is not None:
+            x, y = x + warp[0], y + warp[1]
+        return np.stack([x.ravel(), y.ravel()], axis=1)
+
+    def seeds(self, rng: np.random.Generator, cell: float) -> np.ndarray:
+        """Poisson points (seed, 2) whose Voronoi cells have a mean area of ``cell`` squared."""
+        half = self.half + 2.5 * cell
+        n = rng.poisson((2 * half / cell) ** 2)
+        return rng.uniform(-half, half, (max(n, 8), 2))
+
+
+def draw(structure: Structure, rng: np.random.Generator, size: int, um_per_px: float) -> np.ndarray:
+    """Draw a field.
+
+    Args:
+        structure: what it is made of.
+        rng: source of randomness.
+        size: pixels along each axis.
+        um_per_px: pixel size.
+
+    Returns:
+        How much of each pixel every phase but the matrix covers, (len(PHASES) - 1, y, x) float in [0, 1].
+    """
+    largest = 0.5 * structure.mean_diameter * math.exp(_TRUNCATION * structure.diameter_sigma)
+    domain = _Domain(size, um_per_px, largest + structure.denuded_width + structure.network_thickness)
+    cover = np.zeros((len(PHASES) - 1, domain.n, domain.n))
+    bare = np.zeros((domain.n, domain.n), dtype=bool)  # where no particle may reach
+    if structure.network_thickness > 0:
+        cover[1], cells, orientation = _network(structure, rng, domain)
+        if (cover[1] >= 0.5).any():
+            bare |= distance_transform_edt(cover[1] < 0.5, sampling=um_per_px) < structure.denuded_width
+        if structure.needle_fraction > 0:
+            cover[3] = _needles(structure, rng, domain, cells, orientation) * (cover[1] < 0.5)
+            bare |= cover[3] > 0
+    if structure.lamellar_share > 0:
+        cover[2], colonies = _pearlite(structure, rng, domain)
+        cover[2] *= ~bare
+        bare |= colonies
+    if structure.particle_fraction > 0 and not bare.all():
+        cover[0] = _particles(structure, rng, domain, bare)
+    return cover[:, domain.field, domain.field]
+
+
+def phase_of(cover: np.ndarray) -> np.ndarray:
+    """Phase index of each pixel, (y, x) uint8, from the covers that `draw` returns: the phase of its larger part."""
+    return np.where(cover.max(axis=0) >= 0.5, cover.argmax(axis=0) + 1, 0).astype(np.uint8)
+
+
+def _network(structure: Structure, rng: np.random.Generator, domain: _Domain) -> tuple[np.ndarray, ...]:
+    """Carbide on the boundaries of Voronoi grains: cover (y, x), grain of each pixel (y, x), direction a grain.
+
+    The grains are shifted so that a boundary that carries carbide passes through the field: micrographs of a
+    network are taken at the network.
+    """
+    seeds = domain.seeds(rng, structure.grain_size)
+    first, second = np.argsort((seeds**2).sum(axis=1))[:2]
+    normal = seeds[second] - seeds[first]
+    normal /= np.linalg.norm(normal)
+    to_boundary = (seeds[first] + seeds[second]) @ normal / 2
+    field = (domain.field.stop - domain.field.start) * domain.um_per_px
+    seeds = seeds - normal * (to_boundary - rng.uniform(-0.4, 0.4) * field)
+    chance = np.triu(rng.uniform(size=(len(seeds), len(seeds))), 1)
+    carries = chance + chance.T < structure.network_coverage
+    carries[[first, second], [second, first]] = True
+    bend = structure.grain_size / 4
+    warp = 0.06 * bend * np.stack([domain.waves(rng, bend), domain.waves(rng, bend)])
+    distance, nearest = cKDTree(seeds).query(domain.points(warp), k=2)
+    apart = np.linalg.norm(seeds[nearest[:, 0]] - seeds[nearest[:, 1]], axis=1)
+    to_edge = ((distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * apart)).reshape(domain.n, domain.n)
+    thickness = structure.network_thickness * np.exp(0.25 * domain.waves(rng, 2 * bend))
+    cover = np.clip(0.5 + (thickness / 2 - to_edge) / domain.um_per_px, 0, 1)
+    cover *= carries[nearest[:, 0], nearest[:, 1]].reshape(cover.shape)
+    return cover, nearest[:, 0].reshape(cover.shape), rng.uniform(0, np.pi, len(seeds))
+
+
+def _needles(
+    structure: Structure, rng: np.random.Generator, domain: _Domain, cells: np.ndarray, orientation: np.ndarray
+) -> np.ndarray:
+    """Cover (y, x) of Widmanstaetten needles: parallel within a grain, ending at its boundary."""
+    cover = np.zeros((domain.n, domain.n))
+    area = _NEEDLE_ASPECT * structure.needle_thickness**2
+    for _ in range(rng.poisson(structure.needle_fraction * cover.size * domain.um_per_px**2 / area)):
+        row, column = rng.integers(domain.n, size=2)
+        grain = cells[row, column]
+        angle = orientation[grain] + rng.choice([0.0, 0.0, np.pi / 3])
+        half_thickness = 0.5 * structure.needle_thickness * math.exp(rng.normal(0, 0.2))
+        half_length = 0.5 * _NEEDLE_ASPECT * structure.needle_thickness * math.exp(rng.normal(0, 0.3))
+        reach = math.ceil(half_length / domain.um_per_px)
+        rows, columns = (slice(max(centre - reach, 0), centre + reach + 1) for centre in (row, column))
+        x = domain.axis[None, columns] - domain.axis[column]
+        y = domain.axis[rows, None] - domain.axis[row]
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        outline = half_thickness * np.sqrt(np.clip(1 - (along / half_length) ** 2, 0, None))
+        needle = np.clip(0.5 + (outline - np.abs(across)) / domain.um_per_px, 0, 1) * (outline > 0)
+        np.maximum(cover[rows, columns], needle * (cells[rows, columns] == grain), out=cover[rows, columns])
+    return cover
+
+
+def _pearlite(structure: Structure, rng: np.random.Generator, domain: _Domain) -> tuple[np.ndarray, np.ndarray]:
+    """Cover (y, x) of the lamellae, and the mask (y, x) of the colonies that they fill."""
+    seeds = domain.seeds(rng, structure.colony_size)
+    _, colony = cKDTree(seeds).query(domain.points(), k=1)
+    colony = colony.reshape(domain.n, domain.n)
+    lamellar = (rng.uniform(size=len(seeds)) < structure.lamellar_share)[colony]
+    angle = rng.uniform(0, np.pi, len(seeds))[colony]
+    spacing = structure.lamellar_spacing
+    warped = 0.5 * spacing * domain.waves(rng, 7 * spacing)
+    position = np.cos(angle) * domain.axis[None, :] + np.sin(angle) * domain.axis[:, None] + warped
+    wave = np.cos(2 * np.pi * position / spacing) + 0.3 * domain.waves(rng, 3 * spacing, n=9)
+    if not lamellar.any():
+        return np.zeros_like(wave), lamellar
+    threshold = np.quantile(wave[lamellar], 1 - structure.lamellar_fraction)
+    steepest = 2 * np.pi * domain.um_per_px / spacing  # change of the wave over one pixel
+    return np.clip(0.5 + (wave - threshold) / steepest, 0, 1) * lamellar, lamellar
+
+
+def _particles(structure: Structure, rng: np.random.Generator, domain: _Domain, bare: np.ndarray) -> np.ndarray:
+    """Cover (y, x) of lognormal particles outside ``bare``, none touching another."""
+    sigma = structure.diameter_sigma
+    mean_area = np.pi / 4 * structure.mean_diameter**2 * math.exp(sigma**2)
+    room = np.count_nonzero(~bare) * domain.um_per_px**2
+    n = int(structure.particle_fraction * room / mean_area + rng.uniform())
+    deviate = np.clip(rng.normal(size=n), -_TRUNCATION, _TRUNCATION)
+    radius = 0.5 * structure.mean_diameter * np.exp(sigma * deviate - sigma**2 / 2)
+    radius = np.sort(radius)[::-1]
+    # Outline r(theta) = r0 (1 + a2 cos 2 theta + a3 cos 3 theta), of area pi r0^2 (1 + a2^2/2 + a3^2/2).
+    a2, a3 = rng.uniform(0, 0.25, n), rng.uniform(-0.12, 0.12, n)
+    radius0 = radius / np.sqrt(1 + (a2**2 + a3**2) / 2)
+    position = _place(radius0 * (1 + a2 + np.abs(a3)), rng, domain, bare)
+    found = np.isfinite(position[:, 0])
+    shape = np.stack([radius0, a2, a3, rng.uniform(0, np.pi * 2, n)], axis=1)
+    return _stamp(position[found], shape[found], domain)
+
+
+def _place(reach: np.ndarray, rng: np.random.Generator, domain: _Domain, bare: np.ndarray) -> np.ndarray:
+    """Random sequential positions (particle, 2), x first, of discs that keep clear of each other and of ``bare``.
+
+    ``reach`` holds their radii, largest first. A disc that finds no room gets NaN.
+    """
+    position = np.full((len(reach), 2), np.nan)
+    distance = distance_transform_edt(~bare, sampling=domain.um_per_px) if bare.any() else np.full(bare.shape, np.inf)
+    free = np.flatnonzero(~bare)
+    placed, waiting = np.arange(0), np.arange(len(reach))
+    for _ in range(_ROUNDS):
+        if not len(waiting):
+            break
+        pixel = free[rng.integers(len(free), size=len(waiting))]
+        jitter = rng.uniform(-0.5, 0.5, (len(waiting), 2)) * domain.um_per_px
+        position[waiting] = np.stack([domain.axis[pixel % domain.n], domain.axis[pixel // domain.n]], axis=1) + jitter
+        fits = distance.ravel()[pixel] >= reach[waiting] + domain.um_per_px
+        trial = np.concatenate([placed, waiting[fits]])
+        tree = cKDTree(position[trial])
+        pairs = tree.query_pairs(2 * reach[0] + _CLEARANCE, output_type="ndarray")
+        apart = np.linalg.norm(position[trial[pairs[:, 0]]] - position[trial[pairs[:, 1]]], axis=1)
+        clash = apart < reach[trial[pairs]].sum(axis=1) + _CLEARANCE
+        kept = np.ones(len(trial), dtype=bool)
+        kept[pairs[clash].max(axis=1)] = False  # the later of the two gives way; those placed come first
+        placed = trial[kept]
+        waiting = np.setdiff1d(waiting, placed, assume_unique=True)
+    position[waiting] = np.nan
+    return position
+
+
+def _stamp(position: np.ndarray, shape: np.ndarray, domain: _Domain) -> np.ndarray:
+    """Cover (y, x) of particles at ``position`` (particle, 2) with ``shape`` (particle, (r0, a2, a3, angle))."""
+    cover = np.zeros(domain.n * domain.n)
+    pixel = position / domain.um_per_px + (domain.n - 1) / 2
+    radius = shape[:, 0] / domain.um_per_px
+    half = np.ceil(radius * 1.4 + 1).astype(int)
+    for h in np.unique(half):
+        some = half == h
+        centre = np.rint(pixel[some]).astype(int)
+        offset = np.arange(-h, h + 1)
+        column, row = (centre[:, k, None] + offset for k in (0, 1))
+        x = (column - pixel[some, 0, None])[:, None, :]
+        y = (row - pixel[some, 1, None])[:, :, None]
+        a2, a3, angle = (shape[some, k, None, None] for k in (1, 2, 3))
+        r = np.hypot(x, y)
+        cosine = (x * np.cos(angle) + y * np.sin(angle)) / np.maximum(r, 1e-9)
+        outline = radius[some, None, None] * (1 + a2 * (2 * cosine**2 - 1) + a3 * (4 * cosine**3 - 3 * cosine))
+        value = np.clip(0.5 + outline - r, 0, 1)
+        inside = ((row >= 0) & (row < domain.n))[:, :, None] & ((column >= 0) & (column < domain.n))[:, None, :]
+        hit = inside & (value > 0)
+        flat = row[:, :, None] * domain.n + column[:, None, :]
+        np.maximum.at(cover, flat[hit], value[hit])
+    return cover.reshape(domain.n, domain.n)
