@@ -35,20 +35,23 @@ COMPILE_ARGS = [
 
 
 def compiler() -> str | None:
-    """Path of the C++ compiler that setuptools will call, or None where there is none."""
-    command = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")
-    return shutil.which(command[0])
+    """The C++ compiler to build with, or None where there is none."""
+    named = os.environ.get("CXX")
+    candidates = [named] if named else [sysconfig.get_config_var("CXX"), "c++", "g++", "clang++"]
+    return next((name for name in candidates if name and shutil.which(shlex.split(name)[0])), None)
 
 
 def native_operators() -> list[CppExtension]:
     """The extension module `pspgan._C`, or nothing where it cannot be compiled."""
-    if sys.platform == "win32" or compiler() is None:
+    found = compiler()
+    if found is None or sys.platform == "win32":
         print(
             "pspgan: WARNING: no C++ compiler found (set CXX to name one); no native operators are built,\n"
             "pspgan: WARNING: and pspgan will run on its slower reference operators in plain PyTorch.",
             file=sys.stderr,
         )
         return []
+    os.environ["CXX"] = found  # torch and setuptools would each look for one of their own
     return [
         CppExtension(
             "pspgan._C",
