@@ -1,8 +1,8 @@
 """Draws one field of a carbide microstructure: particles, network, lamellae and needles, as phase fractions.
 
-Everything is in micrometre, with the origin at the centre of the field, and is drawn on a domain wider than the
-field, so that what lies across its border is cut as it is in a micrograph. Processing is unknown here: the laws
-that lead from a heat treatment to a `Structure` are in `heat_treatment`.
+Lengths are in micrometre, the origin is the centre of the field, and everything is drawn on a domain wider
+than the field, so that what lies across its border is cut as it is in a micrograph. Processing is unknown
+here: the laws that lead from a heat treatment to a `Structure` are in `heat_treatment`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 PHASES = ("matrix", "spheroidite", "network", "lamella", "widmanstatten")  # names of the phase indices
 
-_CLEARANCE = 0.04  # um, at least, between the outlines of two particles
+_CLEARANCE = 0.15  # least distance between the outlines of two particles, in mean diameters
 _TRUNCATION = 3.0  # standard deviations at which the lognormal distribution of diameters is cut
-_ROUNDS = 60  # attempts at placing a particle before it is given up (it then finds no room)
+_ROUNDS = 120  # attempts at placing a particle before it is given up (it then finds no room)
 _NEEDLE_ASPECT = 25.0  # length of a Widmanstaetten needle over its thickness
 
 
@@ -52,7 +53,7 @@ class _Domain:
         self.half = self.n * um_per_px / 2
         self.field = slice(self.margin, self.margin + size)
 
-    def waves(self, rng: np.random.Generator, wavelength: float, n: int = 5) -> np.ndarray:
+    def waves(self, rng: Generator, wavelength: float, n: int = 5) -> np.ndarray:
         """A smooth random surface of unit variance, (y, x): plane waves of random direction and phase."""
         direction, phase = rng.uniform(0, 2 * np.pi, (2, n))
         k = 2 * np.pi / (wavelength * rng.uniform(0.7, 1.6, n))
@@ -67,14 +68,14 @@ class _Domain:
             x, y = x + warp[0], y + warp[1]
         return np.stack([x.ravel(), y.ravel()], axis=1)
 
-    def seeds(self, rng: np.random.Generator, cell: float) -> np.ndarray:
+    def seeds(self, rng: Generator, cell: float) -> np.ndarray:
         """Poisson points (seed, 2) whose Voronoi cells have a mean area of ``cell`` squared."""
         half = self.half + 2.5 * cell
         n = rng.poisson((2 * half / cell) ** 2)
         return rng.uniform(-half, half, (max(n, 8), 2))
 
 
-def draw(structure: Structure, rng: np.random.Generator, size: int, um_per_px: float) -> np.ndarray:
+def draw(structure: Structure, rng: Generator, size: int, um_per_px: float) -> np.ndarray:
     """Draw a field.
 
     Args:
@@ -91,11 +92,11 @@ def draw(structure: Structure, rng: np.random.Generator, size: int, um_per_px: f
     cover = np.zeros((len(PHASES) - 1, domain.n, domain.n))
     bare = np.zeros((domain.n, domain.n), dtype=bool)  # where no particle may reach
     if structure.network_thickness > 0:
-        cover[1], cells, orientation = _network(structure, rng, domain)
+        cover[1], grains, direction = _network(structure, rng, domain)
         if (cover[1] >= 0.5).any():
             bare |= distance_transform_edt(cover[1] < 0.5, sampling=um_per_px) < structure.denuded_width
         if structure.needle_fraction > 0:
-            cover[3] = _needles(structure, rng, domain, cells, orientation) * (cover[1] < 0.5)
+            cover[3] = _needles(structure, rng, domain, grains, direction) * (cover[1] < 0.5)
             bare |= cover[3] > 0
     if structure.lamellar_share > 0:
         cover[2], colonies = _pearlite(structure, rng, domain)
@@ -107,12 +108,12 @@ def draw(structure: Structure, rng: np.random.Generator, size: int, um_per_px: f
 
 
 def phase_of(cover: np.ndarray) -> np.ndarray:
-    """Phase index of each pixel, (y, x) uint8, from the covers that `draw` returns: the phase of its larger part."""
+    """Phase index of each pixel, (y, x) uint8, from the covers (4, y, x) that `draw` returns."""
     return np.where(cover.max(axis=0) >= 0.5, cover.argmax(axis=0) + 1, 0).astype(np.uint8)
 
 
-def _network(structure: Structure, rng: np.random.Generator, domain: _Domain) -> tuple[np.ndarray, ...]:
-    """Carbide on the boundaries of Voronoi grains: cover (y, x), grain of each pixel (y, x), direction a grain.
+def _network(structure: Structure, rng: Generator, domain: _Domain) -> tuple[np.ndarray, ...]:
+    """Carbide on the boundaries of Voronoi grains: cover (y, x), grain of a pixel (y, x), angle of a grain.
 
     The grains are shifted so that a boundary that carries carbide passes through the field: micrographs of a
     network are taken at the network.
@@ -139,15 +140,15 @@ def _network(structure: Structure, rng: np.random.Generator, domain: _Domain) ->
 
 
 def _needles(
-    structure: Structure, rng: np.random.Generator, domain: _Domain, cells: np.ndarray, orientation: np.ndarray
+    structure: Structure, rng: Generator, domain: _Domain, grains: np.ndarray, direction: np.ndarray
 ) -> np.ndarray:
-    """Cover (y, x) of Widmanstaetten needles: parallel within a grain, ending at its boundary."""
+    """Cover (y, x) of Widmanstaetten needles: in two directions of their grain, ending at its boundary."""
     cover = np.zeros((domain.n, domain.n))
     area = _NEEDLE_ASPECT * structure.needle_thickness**2
     for _ in range(rng.poisson(structure.needle_fraction * cover.size * domain.um_per_px**2 / area)):
         row, column = rng.integers(domain.n, size=2)
-        grain = cells[row, column]
-        angle = orientation[grain] + rng.choice([0.0, 0.0, np.pi / 3])
+        grain = grains[row, column]
+        angle = direction[grain] + rng.choice([0.0, 0.0, np.pi / 3])
         half_thickness = 0.5 * structure.needle_thickness * math.exp(rng.normal(0, 0.2))
         half_length = 0.5 * _NEEDLE_ASPECT * structure.needle_thickness * math.exp(rng.normal(0, 0.3))
         reach = math.ceil(half_length / domain.um_per_px)
@@ -157,11 +158,11 @@ def _needles(
         along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
         outline = half_thickness * np.sqrt(np.clip(1 - (along / half_length) ** 2, 0, None))
         needle = np.clip(0.5 + (outline - np.abs(across)) / domain.um_per_px, 0, 1) * (outline > 0)
-        np.maximum(cover[rows, columns], needle * (cells[rows, columns] == grain), out=cover[rows, columns])
+        np.maximum(cover[rows, columns], needle * (grains[rows, columns] == grain), out=cover[rows, columns])
     return cover
 
 
-def _pearlite(structure: Structure, rng: np.random.Generator, domain: _Domain) -> tuple[np.ndarray, np.ndarray]:
+def _pearlite(structure: Structure, rng: Generator, domain: _Domain) -> tuple[np.ndarray, np.ndarray]:
     """Cover (y, x) of the lamellae, and the mask (y, x) of the colonies that they fill."""
     seeds = domain.seeds(rng, structure.colony_size)
     _, colony = cKDTree(seeds).query(domain.points(), k=1)
@@ -179,7 +180,7 @@ def _pearlite(structure: Structure, rng: np.random.Generator, domain: _Domain) -
     return np.clip(0.5 + (wave - threshold) / steepest, 0, 1) * lamellar, lamellar
 
 
-def _particles(structure: Structure, rng: np.random.Generator, domain: _Domain, bare: np.ndarray) -> np.ndarray:
+def _particles(structure: Structure, rng: Generator, domain: _Domain, bare: np.ndarray) -> np.ndarray:
     """Cover (y, x) of lognormal particles outside ``bare``, none touching another."""
     sigma = structure.diameter_sigma
     mean_area = np.pi / 4 * structure.mean_diameter**2 * math.exp(sigma**2)
@@ -191,43 +192,54 @@ def _particles(structure: Structure, rng: np.random.Generator, domain: _Domain, 
     # Outline r(theta) = r0 (1 + a2 cos 2 theta + a3 cos 3 theta), of area pi r0^2 (1 + a2^2/2 + a3^2/2).
     a2, a3 = rng.uniform(0, 0.25, n), rng.uniform(-0.12, 0.12, n)
     radius0 = radius / np.sqrt(1 + (a2**2 + a3**2) / 2)
-    position = _place(radius0 * (1 + a2 + np.abs(a3)), rng, domain, bare)
+    clearance = _CLEARANCE * structure.mean_diameter
+    position = _place(radius0 * (1 + a2 + np.abs(a3)), clearance, rng, domain, bare)
     found = np.isfinite(position[:, 0])
     shape = np.stack([radius0, a2, a3, rng.uniform(0, np.pi * 2, n)], axis=1)
     return _stamp(position[found], shape[found], domain)
 
 
-def _place(reach: np.ndarray, rng: np.random.Generator, domain: _Domain, bare: np.ndarray) -> np.ndarray:
-    """Random sequential positions (particle, 2), x first, of discs that keep clear of each other and of ``bare``.
+def _place(
+    reach: np.ndarray, clearance: float, rng: Generator, domain: _Domain, bare: np.ndarray
+) -> np.ndarray:
+    """Random sequential positions (particle, 2), x first, of discs clear of each other and of ``bare``.
 
     ``reach`` holds their radii, largest first. A disc that finds no room gets NaN.
     """
     position = np.full((len(reach), 2), np.nan)
-    distance = distance_transform_edt(~bare, sampling=domain.um_per_px) if bare.any() else np.full(bare.shape, np.inf)
-    free = np.flatnonzero(~bare)
-    placed, waiting = np.arange(0), np.arange(len(reach))
+    distance = np.full(bare.shape, np.inf)
+    if bare.any():
+        distance = distance_transform_edt(~bare, sampling=domain.um_per_px)
+    distance = distance.ravel() - domain.um_per_px  # from anywhere in the pixel
+    free = np.flatnonzero(distance > 0)
+    placed, waiting = np.arange(0), np.flatnonzero(reach <= distance.max())
     for _ in range(_ROUNDS):
         if not len(waiting):
             break
-        pixel = free[rng.integers(len(free), size=len(waiting))]
-        jitter = rng.uniform(-0.5, 0.5, (len(waiting), 2)) * domain.um_per_px
-        position[waiting] = np.stack([domain.axis[pixel % domain.n], domain.axis[pixel // domain.n]], axis=1) + jitter
-        fits = distance.ravel()[pixel] >= reach[waiting] + domain.um_per_px
-        trial = np.concatenate([placed, waiting[fits]])
-        tree = cKDTree(position[trial])
-        pairs = tree.query_pairs(2 * reach[0] + _CLEARANCE, output_type="ndarray")
-        apart = np.linalg.norm(position[trial[pairs[:, 0]]] - position[trial[pairs[:, 1]]], axis=1)
-        clash = apart < reach[trial[pairs]].sum(axis=1) + _CLEARANCE
+        pixel = rng.choice(free, len(waiting))
+        centre = np.stack([domain.axis[pixel % domain.n], domain.axis[pixel // domain.n]], axis=1)
+        centre += rng.uniform(-0.5, 0.5, centre.shape) * domain.um_per_px
+        fits = distance[pixel] >= reach[waiting]
+        trial, centre = waiting[fits], centre[fits]
+        tree = cKDTree(centre)
         kept = np.ones(len(trial), dtype=bool)
-        kept[pairs[clash].max(axis=1)] = False  # the later of the two gives way; those placed come first
-        placed = trial[kept]
+        if len(placed) and len(trial):
+            within = reach[placed[0]] + reach[trial[0]] + clearance
+            near = tree.sparse_distance_matrix(cKDTree(position[placed]), within, output_type="ndarray")
+            least = reach[trial[near["i"]]] + reach[placed[near["j"]]] + clearance
+            kept[near["i"][near["v"] < least]] = False
+        pairs = tree.query_pairs(2 * reach[0] + clearance, output_type="ndarray")
+        apart = np.linalg.norm(centre[pairs[:, 0]] - centre[pairs[:, 1]], axis=1)
+        least = reach[trial[pairs]].sum(axis=1) + clearance
+        kept[pairs[apart < least].max(axis=1)] = False  # the smaller one yields
+        position[trial[kept]] = centre[kept]
+        placed = np.sort(np.concatenate([placed, trial[kept]]))
         waiting = np.setdiff1d(waiting, placed, assume_unique=True)
-    position[waiting] = np.nan
     return position
 
 
 def _stamp(position: np.ndarray, shape: np.ndarray, domain: _Domain) -> np.ndarray:
-    """Cover (y, x) of particles at ``position`` (particle, 2) with ``shape`` (particle, (r0, a2, a3, angle))."""
+    """Cover (y, x) of particles from their ``position`` (particle, 2) and ``shape`` (r0, a2, a3, angle)."""
     cover = np.zeros(domain.n * domain.n)
     pixel = position / domain.um_per_px + (domain.n - 1) / 2
     radius = shape[:, 0] / domain.um_per_px
@@ -242,10 +254,10 @@ def _stamp(position: np.ndarray, shape: np.ndarray, domain: _Domain) -> np.ndarr
         a2, a3, angle = (shape[some, k, None, None] for k in (1, 2, 3))
         r = np.hypot(x, y)
         cosine = (x * np.cos(angle) + y * np.sin(angle)) / np.maximum(r, 1e-9)
-        outline = radius[some, None, None] * (1 + a2 * (2 * cosine**2 - 1) + a3 * (4 * cosine**3 - 3 * cosine))
-        value = np.clip(0.5 + outline - r, 0, 1)
-        inside = ((row >= 0) & (row < domain.n))[:, :, None] & ((column >= 0) & (column < domain.n))[:, None, :]
-        hit = inside & (value > 0)
+        departure = a2 * (2 * cosine**2 - 1) + a3 * (4 * cosine**3 - 3 * cosine)
+        value = np.clip(0.5 + radius[some, None, None] * (1 + departure) - r, 0, 1)
+        row_inside, column_inside = ((k >= 0) & (k < domain.n) for k in (row, column))
+        hit = row_inside[:, :, None] & column_inside[:, None, :] & (value > 0)
         flat = row[:, :, None] * domain.n + column[:, None, :]
         np.maximum.at(cover, flat[hit], value[hit])
     return cover.reshape(domain.n, domain.n)

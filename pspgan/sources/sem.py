@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-# Grey levels, of 255. Carbide resists the etchant, stands proud of the matrix and looks brighter; flat tops of
-# large carbides less so. Real network carbide is often as dark as the matrix between bright rims; here it stays
-# brighter, so that a threshold on the micrograph separates the two phases.
+# Grey levels, of 255. Carbide resists the etchant, stands proud of the matrix and looks brighter; flat tops
+# of large carbides less so. Real network carbide is often as dark as the matrix, between bright rims; here it
+# stays brighter, so that a threshold separates the two phases.
 _MATRIX = 72.0
 _BRIGHTNESS = np.array([95.0, 55.0, 85.0, 95.0])  # above the matrix: spheroidite, network, lamella, needle
 _RIM = 110.0  # edge brightening
@@ -22,7 +22,8 @@ def render(cover: np.ndarray, rng: np.random.Generator, um_per_px: float) -> np.
     """Micrograph of a field.
 
     Args:
-        cover: how much of each pixel a phase covers, (4, y, x), in the order spheroidite, network, lamella, needle.
+        cover: how much of each pixel every phase but the matrix covers, (4, y, x), as `geometry.draw` returns
+            it.
         rng: source of randomness: brightness, contrast, illumination, roughness and noise.
         um_per_px: pixel size.
 
