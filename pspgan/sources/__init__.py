@@ -1,0 +1,8 @@
+"""Micrographs that nobody generated: UHCSDB, any table with images, and simulated steel."""
+
+from . import heat_treatment, table, uhcsdb
+from .imaging import ImageError
+from .rows import SourceError
+from .summary import describe
+
+__all__ = ["ImageError", "SourceError", "describe", "heat_treatment", "table", "uhcsdb"]

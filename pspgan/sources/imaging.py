@@ -1,0 +1,254 @@
+"""Image files as grey micrographs: decoding, the instrument bar, lazy stacks, and area averages.
+
+Pillow reads the files. Every image is decoded once when a stack is made, so that a damaged file is named at
+once and not hours later; the pixels are then dropped and read again when they are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import dask.array
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+from tqdm import tqdm
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+
+# What Pillow raises on a file that is damaged or no image.
+_DAMAGED = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error)
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap rows and columns
+
+
+class ImageError(ValueError):
+    """An image that cannot be used; the message names the file."""
+
+
+def size(path: str | os.PathLike) -> tuple[int, int]:
+    """Rows and columns of an image as it is meant to be seen, from its header.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ImageError: it is no image, or so large that it looks like a decompression bomb.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    except FileNotFoundError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, str(error)) from None
+    except _DAMAGED as error:
+        raise _damaged(path, error) from None
+    return (width, height) if turned else (height, width)
+
+
+def read_grey(path: str | os.PathLike, *, bar: int = 0, crop: tuple[int, int] | None = None) -> np.ndarray:
+    """Decode an image to grey levels, (y, x) uint8.
+
+    Colour becomes luma (ITU-R BT.601, as Pillow computes it), 16 bits become 8 over the full range
+    (65535 -> 255), an EXIF orientation is applied; of a file with several pages the first is read.
+
+    Args:
+        path: the image file.
+        bar: rows of the instrument bar, cut off the bottom.
+        crop: rows and columns to keep, from the upper left corner; everything where None.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ImageError: it is damaged, no image, too large, partly transparent, of floating point, or smaller than
+            what ``bar`` and ``crop`` leave.
+    """
+    return _decode(Path(path), path, bar, crop)
+
+
+def stack(
+    files: Sequence[str | os.PathLike],
+    *,
+    bar: int | Sequence[int] = 0,
+    crop: tuple[int, int] | None = None,
+    progress: bool = True,
+) -> tuple[dask.array.Array, str]:
+    """Images of one size as a lazy array, (sample, y, x) uint8, one chunk an image.
+
+    Every file is decoded once to check it, in threads; nothing is kept.
+
+    Args:
+        files: the images, in sample order.
+        bar: rows of the instrument bar to cut off, one number for all or one an image.
+        crop: rows and columns to keep of each, from the upper left corner.
+        progress: show a bar on a terminal.
+
+    Returns:
+        The array, and the SHA-256 over the contents of the files in order.
+
+    Raises:
+        ImageError: a file cannot be used, or is of another size than most; the message names it.
+    """
+    paths = tuple(os.fspath(file) for file in files)
+    bars = (bar,) * len(paths) if isinstance(bar, int) else tuple(bar)
+    if not paths:
+        raise ImageError("no image to read")
+    if len(bars) != len(paths):
+        raise ValueError(f"{len(bars)} bar heights for {len(paths)} images")
+    source = _Stack(paths, bars, crop)
+    shapes, digest, failures = [], hashlib.sha256(), []
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+        checks = pool.map(source.check, range(len(paths)))
+        for shape, sha256, failure in tqdm(
+            checks, total=len(paths), unit="image", desc="checking", disable=None if progress else True
+        ):
+            shapes.append(shape)
+            digest.update(sha256)
+            if failure:
+                failures.append(failure)
+    if failures:
+        others = f" ({len(failures) - 1} more cannot be used either)" if len(failures) > 1 else ""
+        raise ImageError(failures[0] + others)
+    (height, width), usual = Counter(shapes).most_common(1)[0]
+    for path, shape in zip(paths, shapes, strict=True):
+        if shape != (height, width):
+            cut = " after cutting off the bar" if any(bars) else ""
+            common = f"{min(s[1] for s in shapes)}x{min(s[0] for s in shapes)}"
+            raise ImageError(
+                f"{path} is {_words(shape)}{cut}, but {usual} of {len(paths)} images are "
+                f"{_words((height, width))}. Move the {len(paths) - usual} others elsewhere, "
+                f"or cut all images to one size (--crop {common})"
+            )
+    chunks = ((1,) * len(paths), (height,), (width,))
+    lazy = dask.array.map_blocks(source, chunks=chunks, dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8))
+    return lazy, digest.hexdigest()
+
+
+def area_average(micrograph: np.ndarray, factor: int) -> np.ndarray:
+    """Average ``factor`` x ``factor`` pixels into one along the last two axes, rounding halves up.
+
+    Rows and columns that do not fill a last pixel are dropped. Exact integer arithmetic, the same everywhere.
+
+    Args:
+        micrograph: (..., y, x) uint8.
+        factor: source pixels averaged along each axis.
+
+    Returns:
+        (..., y // factor, x // factor) uint8.
+
+    Raises:
+        ValueError: ``factor`` is no positive integer or exceeds the image, or the dtype is not uint8.
+
+    >>> area_average(np.array([[0, 1, 9], [2, 3, 9]], np.uint8), 2)
+    array([[2]], dtype=uint8)
+    """
+    micrograph = np.asarray(micrograph)
+    if micrograph.dtype != np.uint8 or micrograph.ndim < 2:
+        raise ValueError(f"area_average takes (..., y, x) uint8, not {micrograph.shape} {micrograph.dtype}")
+    if factor != int(factor) or factor < 1:
+        raise ValueError(f"factor {factor} is no positive integer")
+    factor = int(factor)
+    rows, columns = (length // factor for length in micrograph.shape[-2:])
+    if not rows or not columns:
+        raise ValueError(f"factor {factor} exceeds the image of {_words(micrograph.shape[-2:])}")
+    if factor == 1:
+        return micrograph.copy()
+    dtype = np.uint16 if 255 * factor**2 + factor**2 // 2 <= np.iinfo(np.uint16).max else np.uint32
+    # Rows are summed first: those additions run along contiguous memory.
+    total = micrograph[..., 0 : rows * factor : factor, :].astype(dtype)
+    for i in range(1, factor):
+        total += micrograph[..., i : rows * factor : factor, :]
+    average = total[..., 0 : columns * factor : factor].copy()
+    for i in range(1, factor):
+        average += total[..., i : columns * factor : factor]
+    average += dtype(factor**2 // 2)
+    average //= dtype(factor**2)
+    return average.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """Decodes image ``i`` when dask asks for block ``i``; travels to other processes as plain values."""
+
+    paths: tuple[str, ...]
+    bars: tuple[int, ...]
+    crop: tuple[int, int] | None
+
+    def __call__(self, block_id: tuple[int, ...] | None = None) -> np.ndarray:
+        i = block_id[0]
+        return read_grey(self.paths[i], bar=self.bars[i], crop=self.crop)[np.newaxis]
+
+    def check(self, i: int) -> tuple[tuple[int, int], bytes, str]:
+        """Shape, SHA-256 and, where the file cannot be used, what is wrong with it."""
+        try:
+            content = Path(self.paths[i]).read_bytes()
+            grey = _decode(io.BytesIO(content), self.paths[i], self.bars[i], self.crop)
+        except (ImageError, OSError) as error:
+            return (0, 0), b"", str(error)
+        return grey.shape, hashlib.sha256(content).digest(), ""
+
+
+def _decode(
+    file: Path | io.BytesIO, path: str | os.PathLike, bar: int, crop: tuple[int, int] | None
+) -> np.ndarray:
+    try:
+        with Image.open(file) as image:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and image.width * image.height > limit:
+                raise _too_large(path, f"{image.width} x {image.height} px exceed {limit} pixels")
+            grey = _grey(ImageOps.exif_transpose(image), path)
+    except (FileNotFoundError, ImageError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, str(error)) from None
+    except _DAMAGED as error:
+        raise _damaged(path, error) from None
+    height, width = grey.shape[0] - bar, grey.shape[1]
+    if height < 1:
+        raise ImageError(f"{path} is {_words(grey.shape)}, nothing is left above the bar of {bar} rows")
+    if crop is not None:
+        if height < crop[0] or width < crop[1]:
+            raise ImageError(f"{path} is {_words((height, width))}, smaller than the crop to {_words(crop)}")
+        height, width = crop
+    return np.ascontiguousarray(grey[:height, :width])
+
+
+def _grey(image: Image.Image, path: str | os.PathLike) -> np.ndarray:
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        depth = np.asarray(image)
+        if depth.min() < 0 or depth.max() > 65535:
+            raise ImageError(f"{path} has 32-bit grey levels; save it with 8 or 16 bits")
+        return ((depth.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if image.mode == "F":
+        raise ImageError(f"{path} has floating-point grey levels; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            raise ImageError(f"{path} has transparent pixels, which have no grey level; save it opaque")
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L"))
+
+
+def _words(shape: Sequence[int]) -> str:
+    return f"{shape[1]} x {shape[0]} px"
+
+
+def _damaged(path: str | os.PathLike, error: Exception) -> ImageError:
+    if "truncated" in str(error).lower():
+        what = "is truncated: the end of the file is missing"
+    else:
+        what = "is no image that can be read, or is damaged"
+    return ImageError(f"{path} {what} ({error}). Replace the file, or move it elsewhere to go on without it")
+
+
+def _too_large(path: str | os.PathLike, why: str) -> ImageError:
+    return ImageError(
+        f"{path} is refused, a file this large may be a decompression bomb ({why}). "
+        "Cut it into tiles, or, if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
+    )

@@ -1,0 +1,78 @@
+"""How sources are told on a command line which columns, spellings and sizes to use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SCALES = ("linear", "log", "nominal")
+
+
+def parse_factors(options: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Read factors, ``NAME=COLUMN[:UNIT[:SCALE]]`` or just ``NAME``, into arguments of `table.read`.
+
+    Without ``COLUMN`` it is the column of that name; ``SCALE`` is linear, log, or nominal (numbers that are
+    only names).
+
+    Raises:
+        ValueError: an option that does not fit, or a factor given twice.
+
+    >>> parse_factors(["time=minutes:min:log"])
+    {'columns': {'time': 'minutes'}, 'units': {'time': 'min'}, 'scales': {'time': 'log'}}
+    """
+    arguments: dict[str, dict[str, str]] = {"columns": {}, "units": {}, "scales": {}}
+    for option in options:
+        head, equals, rest = option.partition("=")
+        parts = (rest if equals else head).split(":")
+        column, unit, scale, *more = (part.strip() for part in [*parts, "", ""])
+        name = head.split(":")[0].strip()
+        if not name or not column or any(more) or name in arguments["columns"]:
+            repeated = name in arguments["columns"]
+            why = "gives a factor again" if repeated else "is not NAME=COLUMN[:UNIT[:SCALE]]"
+            raise ValueError(
+                f'factor "{option}" {why}; write for example temperature=anneal_temp:degC:linear'
+            )
+        if scale and scale not in SCALES:
+            raise ValueError(f'factor "{option}": scale "{scale}" is none of {", ".join(SCALES)}')
+        arguments["columns"][name] = column
+        if unit:
+            arguments["units"][name] = unit
+        if scale:
+            arguments["scales"][name] = scale
+    return arguments
+
+
+def parse_map(options: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Read ``NAME:SPELLING=LEVEL`` into the argument ``map`` of a source.
+
+    Raises:
+        ValueError: an option that does not fit, or a spelling mapped twice.
+
+    >>> parse_map(["cooling:WQX=Q", "cooling:air=AR"])
+    {'cooling': {'WQX': 'Q', 'air': 'AR'}}
+    """
+    spellings: dict[str, dict[str, str]] = {}
+    for option in options:
+        head, equals, level = option.rpartition("=")
+        name, colon, spelling = (part.strip() for part in head.partition(":"))
+        if not (equals and colon and name and spelling):
+            raise ValueError(f'map "{option}" is not NAME:SPELLING=LEVEL; write for example cooling:WQX=Q')
+        if spelling in spellings.get(name, {}):
+            raise ValueError(f'map "{option}": {name} "{spelling}" is mapped already')
+        spellings.setdefault(name, {})[spelling] = level.strip()
+    return spellings
+
+
+def parse_crop(text: str) -> tuple[int, int]:
+    """Read a size as it is written of images, width x height, into (rows, columns).
+
+    Raises:
+        ValueError: the text is no size.
+
+    >>> parse_crop("645x481")
+    (481, 645)
+    """
+    match = re.fullmatch(r"\s*([1-9]\d*)\s*[xX×]\s*([1-9]\d*)\s*", text)
+    if match is None:
+        raise ValueError(f'crop "{text}" is no size; write width x height in pixels, such as 645x481')
+    return int(match[2]), int(match[1])

@@ -1,0 +1,47 @@
+"""What an import took in and what it left out, kept in the ensemble's provenance and told in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+_SHOWN = 5  # names listed of each reason
+
+
+def describe(ensemble: xr.Dataset) -> str:
+    """Say in a few lines what an ensemble holds and what its import left out, and why.
+
+    The complete lists are ``json.loads(ensemble.attrs["provenance"])["left_out"]``: reason -> names.
+
+    Args:
+        ensemble: a dataset of the schema, fresh from a source or opened from a store.
+    """
+    provenance = json.loads(ensemble.attrs.get("provenance", "{}"))
+    n, height, width = ensemble["micrograph"].shape
+    combinations = len(set(ensemble["condition"].values.astype(str)))
+    specimens = len(set(ensemble["specimen"].values.astype(str)))
+    lines = [
+        f"{_count(n, 'micrograph')}, {_count(combinations, 'combination')}, {_count(specimens, 'specimen')} "
+        f"({width} x {height} px)"
+    ]
+    lines += provenance.get("notes", [])
+    unknown = int(np.isnan(ensemble["um_per_px"].values).sum())
+    if unknown:
+        lines.append(f"pixel size unknown for {unknown} of {n}")
+    return "\n".join(lines + left_out_lines(provenance.get("left_out", {})))
+
+
+def left_out_lines(left_out: Mapping[str, Sequence[str]]) -> list[str]:
+    """One line a reason: how many, why, and the first names."""
+    lines = []
+    for reason, names in left_out.items():
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        lines.append(f"left out {len(names)}: {reason} ({', '.join(names[:_SHOWN])}{more})")
+    return lines
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
