@@ -14,6 +14,7 @@
 #include <torch/headeronly/util/Half.h>
 
 #include "common/omni_loss.h"
+#include "cpu/clones.h"
 
 namespace pspgan::cpu {
 namespace {
@@ -37,21 +38,37 @@ struct Sides {
   R positive_shift, positive_sum;
 };
 
-// Fills `terms` with every element's e^(exponent - shift), 0 for an ignored one, and adds them up by side.
+// A thread's working memory for one row.
+template <typename R>
+struct Scratch {
+  explicit Scratch(int64_t n_class) : labels(n_class), terms(n_class) {}
+
+  std::vector<int32_t> labels;  // as wide as a float: with 8-bit ones the loops below use an eighth of a vector
+  std::vector<R> terms;         // e^(exponent - shift); anything for an ignored element
+};
+
+// Fills the scratch from one row and adds up its terms by side. Both sides are worked out for every element
+// and one is selected: branches would keep the loops scalar.
 template <typename T, typename L>
-Sides<Real<T>> sum_sides(
-    const T* scores, const L* labels, int64_t n_class, Real<T> margin, Real<T> gamma, Real<T>* terms) {
+[[gnu::always_inline]] inline Sides<Real<T>> sum_sides(
+    const T* scores, const L* labels, int64_t n_class, Real<T> margin, Real<T> gamma, Scratch<Real<T>>& scratch) {
   using R = Real<T>;
   constexpr R nothing = -std::numeric_limits<R>::infinity();
+  int32_t* label = scratch.labels.data();
+  R* term = scratch.terms.data();
+
+  for (int64_t i = 0; i < n_class; ++i) {
+    label[i] = labels[i] == omni::positive ? omni::positive : labels[i] == omni::negative ? omni::negative : -1;
+  }
 
   R largest_negative = nothing, largest_positive = nothing;
 #pragma omp simd reduction(max : largest_negative, largest_positive)
   for (int64_t i = 0; i < n_class; ++i) {
-    const bool is_negative = labels[i] == omni::negative, is_positive = labels[i] == omni::positive;
+    const bool is_negative = label[i] == omni::negative, is_positive = label[i] == omni::positive;
     const R x = omni::exponent(static_cast<R>(scores[i]), is_positive, margin, gamma);
     const R negative = is_negative ? x : nothing;
     const R positive = is_positive ? x : nothing;
-    terms[i] = x;
+    term[i] = x;
     largest_negative = largest_negative < negative ? negative : largest_negative;
     largest_positive = largest_positive < positive ? positive : largest_positive;
   }
@@ -60,20 +77,19 @@ Sides<Real<T>> sum_sides(
   R negative_sum = 0, positive_sum = 0;
 #pragma omp simd reduction(+ : negative_sum, positive_sum)
   for (int64_t i = 0; i < n_class; ++i) {
-    const bool is_negative = labels[i] == omni::negative, is_positive = labels[i] == omni::positive;
-    const R shift = is_positive ? positive_shift : negative_shift;
-    const R term = exponential(is_negative || is_positive ? terms[i] - shift : nothing);
-    terms[i] = term;
-    negative_sum += is_negative ? term : R(0);
-    positive_sum += is_positive ? term : R(0);
+    const bool is_negative = label[i] == omni::negative, is_positive = label[i] == omni::positive;
+    const R e_x = exponential(term[i] - (is_positive ? positive_shift : negative_shift));
+    term[i] = e_x;
+    negative_sum += is_negative ? e_x : R(0);
+    positive_sum += is_positive ? e_x : R(0);
   }
   return {negative_shift, negative_sum, positive_shift, positive_sum};
 }
 
 template <typename T, typename L>
-Real<T> row_loss(
-    const T* scores, const L* labels, int64_t n_class, Real<T> margin, Real<T> gamma, Real<T>* terms) {
-  const auto sides = sum_sides(scores, labels, n_class, margin, gamma, terms);
+PSPGAN_CPU_CLONES Real<T> row_loss(
+    const T* scores, const L* labels, int64_t n_class, Real<T> margin, Real<T> gamma, Scratch<Real<T>>& scratch) {
+  const auto sides = sum_sides(scores, labels, n_class, margin, gamma, scratch);
   return omni::log_one_plus(sides.negative_sum, sides.negative_shift) +
       omni::log_one_plus(sides.positive_sum, sides.positive_shift);
 }
@@ -81,24 +97,26 @@ Real<T> row_loss(
 // d loss / d score is gamma e^t / (1 + sum) for a negative and -gamma e^-t / (1 + sum) for a positive. The
 // sums are made again, not saved by the forward: that costs no exponential beyond those the gradient needs.
 template <typename T, typename L>
-void row_gradient(
+PSPGAN_CPU_CLONES void row_gradient(
     Real<T> grad,
     const T* scores,
     const L* labels,
     int64_t n_class,
     Real<T> margin,
     Real<T> gamma,
-    Real<T>* terms,
+    Scratch<Real<T>>& scratch,
     T* grad_scores) {
   using R = Real<T>;
-  const auto sides = sum_sides(scores, labels, n_class, margin, gamma, terms);
+  const auto sides = sum_sides(scores, labels, n_class, margin, gamma, scratch);
   const R negative_scale = grad * gamma / omni::one_plus(sides.negative_sum, sides.negative_shift);
   const R positive_scale = -grad * gamma / omni::one_plus(sides.positive_sum, sides.positive_shift);
+  const int32_t* label = scratch.labels.data();
+  const R* term = scratch.terms.data();
 #pragma omp simd
   for (int64_t i = 0; i < n_class; ++i) {
-    const bool is_negative = labels[i] == omni::negative, is_positive = labels[i] == omni::positive;
-    const R slope = terms[i] * (is_positive ? positive_scale : negative_scale);
-    grad_scores[i] = static_cast<T>(is_negative || is_positive ? slope : R(0));
+    const bool is_negative = label[i] == omni::negative, is_positive = label[i] == omni::positive;
+    const R slope = term[i] * (is_positive ? positive_scale : negative_scale);
+    grad_scores[i] = static_cast<T>(is_negative | is_positive ? slope : R(0));
   }
 }
 
@@ -149,14 +167,14 @@ void with_types(const Tensor& scores, const Tensor& labels, const F& f) {
   }
 }
 
-// Calls f(row, scratch) for every row; scratch is the thread's own, of n_class numbers.
+// Calls f(row, scratch) for every row, with a scratch that is the thread's own.
 template <typename R, typename F>
 void for_each_row(int64_t n_row, int64_t n_class, const F& f) {
   const int64_t rows_per_task = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, n_class));
   torch::stable::parallel_for(0, n_row, rows_per_task, [&](int64_t begin, int64_t end) {
-    std::vector<R> scratch(n_class);
+    Scratch<R> scratch(n_class);
     for (int64_t row = begin; row < end; ++row) {
-      f(row, scratch.data());
+      f(row, scratch);
     }
   });
 }
@@ -177,7 +195,7 @@ Tensor omni_loss(Tensor scores, Tensor labels, double margin, double gamma) {
     const L* label = labels.const_data_ptr<L>();
     Real<T>* out = loss.mutable_data_ptr<Real<T>>();
     const int64_t score_stride = scores.stride(0), label_stride = labels.stride(0);
-    for_each_row<Real<T>>(n_row, n_class, [&](int64_t row, Real<T>* scratch) {
+    for_each_row<Real<T>>(n_row, n_class, [&](int64_t row, Scratch<Real<T>>& scratch) {
       out[row] = row_loss<T, L>(
           score + row * score_stride, label + row * label_stride, n_class, margin, gamma, scratch);
     });
@@ -204,7 +222,7 @@ Tensor omni_loss_backward(Tensor grad, Tensor scores, Tensor labels, double marg
     T* out = grad_scores.mutable_data_ptr<T>();
     const int64_t upstream_stride = grad.stride(0);  // 0 under mean and sum, whose gradient is expanded
     const int64_t score_stride = scores.stride(0), label_stride = labels.stride(0);
-    for_each_row<Real<T>>(n_row, n_class, [&](int64_t row, Real<T>* scratch) {
+    for_each_row<Real<T>>(n_row, n_class, [&](int64_t row, Scratch<Real<T>>& scratch) {
       row_gradient<T, L>(
           upstream[row * upstream_stride],
           score + row * score_stride,
