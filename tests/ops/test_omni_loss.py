@@ -63,7 +63,7 @@ def test_at_score_zero_with_the_targets_of_the_paper(positives, expected, impl):
 @needs_native
 @pytest.mark.parametrize("label_dtype", [torch.int8, torch.int64])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(1, 1), (7, 21), (3, 130), (64, 21), (1000, 33)])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 21), (3, 130), (300, 33)])
 def test_native_agrees_with_reference(shape, dtype, label_dtype):
     for seed, (margin, gamma, scale) in enumerate([(0.0, 1.0, 3.0), (0.3, 2.0, 1.0), (-0.5, 0.25, 100.0)]):
         scores, labels = random_rows(*shape, seed, scale, dtype, label_dtype)
