@@ -141,7 +141,7 @@ def check_comparable(*statistics: xr.Dataset) -> None:
 
 def _source(ensemble: xr.Dataset) -> Path:
     if "source" not in ensemble.encoding:
-        raise StatisticsError("this dataset comes from no store: write it first (pspgan.ensemble.write)")
+        raise StatisticsError("this dataset comes from no store: write it first (pspgan.write_ensemble)")
     return Path(ensemble.encoding["source"])
 
 

@@ -20,6 +20,7 @@ from types import ModuleType
 import dask.array
 import numpy as np
 import scipy.fft
+import scipy.sparse
 import torch
 
 ENGINES = ("native", "pymks")
@@ -99,12 +100,14 @@ def radial_average(two_point: np.ndarray, dy: np.ndarray, dx: np.ndarray) -> tup
         Mean distance in each ring, (ring,), and the mean there, (sample, ring). Rings end where they would
         leave the square of vectors.
     """
-    distance = np.hypot(*np.meshgrid(dy, dx, indexing="ij"))
+    distance = np.hypot(*np.meshgrid(dy, dx, indexing="ij")).ravel()
     ring = np.rint(distance).astype(int)
     n_rings = int(min(np.abs(dy).max(), np.abs(dx).max())) + 1
-    member = (ring.ravel() == np.arange(n_rings)[:, None]).astype(float)
-    member /= member.sum(axis=1, keepdims=True)
-    return member @ distance.ravel(), np.asarray(two_point, float).reshape(len(two_point), -1) @ member.T
+    (kept,) = np.nonzero(ring < n_rings)
+    share = 1.0 / np.bincount(ring[kept])[ring[kept]]
+    mean = scipy.sparse.csr_array((share, (ring[kept], kept)), (n_rings, distance.size))
+    values = np.asarray(two_point, float).reshape(len(two_point), -1)
+    return mean @ distance, (mean @ values.T).T
 
 
 def import_pymks() -> ModuleType:

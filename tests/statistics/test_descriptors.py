@@ -86,7 +86,7 @@ def test_uncorrelated_pixels_have_the_shortest_correlation_length():
 
 
 def test_the_boolean_model_of_discs():
-    """Overlapping discs at the points of a Poisson process: every descriptor of the space between is known."""
+    """Overlapping discs at Poisson points: the space between is known in every descriptor."""
     radius, density, size = 10.0, 0.0025, 400
     rng = np.random.default_rng(0)
     margin = 12
