@@ -1,0 +1,122 @@
+"""A linkage on disk: JSON, npz and CSV, no pickle. Loading fits the regressors again from the table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .. import __version__
+from ..process import ProcessSpace
+from .structure import SpecimenTable, StructureBasis
+
+if TYPE_CHECKING:
+    from .estimator import Linkage
+
+SCHEMA = "pspgan-linkage"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a folder holds: enough to fit the same linkage again."""
+
+    settings: dict[str, Any]
+    space: ProcessSpace
+    basis: StructureBasis
+    table: SpecimenTable
+    regressors: list[str]
+    validation: pd.DataFrame
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise FileExistsError where a folder would be replaced without ``overwrite``."""
+    if folder.exists() and not overwrite:
+        raise FileExistsError(f"{folder} exists; choose another name or pass overwrite (--overwrite)")
+    if overwrite and folder.exists() and not (folder / "linkage.json").is_file():
+        raise FileExistsError(f"{folder} exists and is no linkage; it is not replaced, choose another name")
+
+
+def save(linkage: Linkage, folder: Path, *, overwrite: bool) -> Path:
+    """Write under a temporary name beside ``folder``, then rename."""
+    check_free(folder, overwrite)
+    basis = linkage.basis_
+    meta = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "version": __version__,
+        "settings": linkage.get_params(),
+        "process_space": json.loads(linkage.space_.to_json()),
+        "descriptors": list(basis.descriptors),
+        "units": list(basis.units),
+        "regressors": [linkage.regressors_[target] for target in linkage.targets_],
+    }
+    arrays = {f"table_{f.name}": getattr(linkage.table_, f.name) for f in dataclasses.fields(SpecimenTable)}
+    arrays |= {"components": basis.components, "explained": basis.explained, "mean": basis.mean.values}
+    arrays |= {name: basis.mean[name].values for name in ("dy", "dx")}
+    arrays["correlation"] = np.array(basis.mean["correlation"].values.tolist(), dtype=str)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        partial.mkdir()
+        (partial / "linkage.json").write_text(json.dumps(meta, indent=1, default=list))
+        np.savez_compressed(partial / "table.npz", **arrays)
+        linkage.validation_.to_csv(partial / "validation.csv", index=False)
+        (partial / "summary.txt").write_text(linkage.summary() + "\n")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.rename(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def load(folder: Path) -> Stored:
+    """Read a folder that `save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no linkage in the folder.
+        ValueError: it was written by another version, or is damaged.
+    """
+    if not (folder / "linkage.json").is_file():
+        raise FileNotFoundError(f"{folder}: no linkage there (linkage.json is missing)")
+    try:
+        meta = json.loads((folder / "linkage.json").read_text())
+        if (meta["schema"], meta["schema_version"]) != (SCHEMA, SCHEMA_VERSION):
+            raise ValueError(
+                f"it is {meta['schema']} {meta['schema_version']}, this release reads {SCHEMA} {SCHEMA_VERSION}"
+            )
+        with np.load(folder / "table.npz", allow_pickle=False) as arrays:
+            table = SpecimenTable(
+                **{f.name: arrays[f"table_{f.name}"] for f in dataclasses.fields(SpecimenTable)}
+            )
+            coords = {name: arrays[name] for name in ("dy", "dx", "correlation")}
+            mean = xr.DataArray(arrays["mean"], coords, ("dy", "dx", "correlation"), name="two_point")
+            basis = StructureBasis(
+                mean,
+                arrays["components"],
+                arrays["explained"],
+                tuple(meta["descriptors"]),
+                tuple(meta["units"]),
+            )
+        validation = pd.read_csv(
+            folder / "validation.csv",
+            float_precision="round_trip",
+            keep_default_na=False,
+            na_values={name: [""] for name in ("r2", "r2_low", "r2_high", "mae", "coverage")},
+        )
+        space = ProcessSpace.from_json(json.dumps(meta["process_space"]))
+        return Stored(meta["settings"], space, basis, table, meta["regressors"], validation)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{folder} cannot be read as a linkage: {error}; fit it again (pspgan link)"
+        ) from None

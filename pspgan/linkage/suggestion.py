@@ -1,0 +1,113 @@
+"""The way back: processing conditions whose predicted structure meets a target."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from ..process import Factor, ProcessCondition, ProcessSpace, Value
+
+if TYPE_CHECKING:
+    from .estimator import Linkage
+
+
+def suggest(
+    linkage: Linkage,
+    target: Mapping[str, float],
+    tolerance: float | Mapping[str, float] = 0.1,
+    between: int = 3,
+) -> pd.DataFrame:
+    """Scan the process space for conditions whose predicted structure lies within tolerance of a target.
+
+    Args:
+        linkage: a fitted linkage.
+        target: wanted value of each target, in its unit: ``{"area_fraction": 0.15}``.
+        tolerance: allowed deviation as a share of the wanted value, one for all or one a target.
+        between: values tried between two neighbouring levels of an ordinal factor.
+
+    Returns:
+        A line a condition, the most probable first: ``condition``, the factors' values, the predicted value
+        and ``<target>_std`` of each target, ``probability`` that a new specimen lies within tolerance in all
+        of them (targets taken as independent, errors as normal), ``observed``. Empty, with a warning that
+        names the nearest condition, where none qualifies.
+
+    Raises:
+        ValueError: an unknown target, a wanted value of 0 (a share of it is no tolerance), or no target.
+    """
+    if not target:
+        raise ValueError('no target given; name at least one, such as {"area_fraction": 0.15}')
+    half_width = {name: _half_width(linkage, name, value, tolerance) for name, value in target.items()}
+    flat = [name for name in target if linkage.regressors_[name] == "mean"]
+    if flat:
+        warnings.warn(
+            f"process does not predict {', '.join(flat)} on held-out specimens: every condition is given its mean, "
+            "so it does not tell conditions apart",
+            stacklevel=3,
+        )
+    points = grid(linkage.space_, between)
+    mean, std = linkage.predict_arrays(points)
+    table = pd.DataFrame(
+        {"condition": [str(c) for c in points]} | {n: [c[n] for c in points] for n in linkage.space_.names}
+    )
+    within, probability, distance = np.ones(len(points), bool), np.ones(len(points)), np.zeros(len(points))
+    for name, value in target.items():
+        k = linkage.targets_.index(name)
+        table[name], table[f"{name}_std"] = mean[:, k], std[:, k]
+        deviation = np.abs(mean[:, k] - value) / half_width[name]
+        within &= deviation <= 1
+        distance = np.maximum(distance, deviation)
+        probability *= _probability(mean[:, k], std[:, k], value, half_width[name])
+    table["probability"] = probability
+    table["observed"] = [c.observed for c in points]
+    if not within.any():
+        nearest = table.loc[int(np.argmin(distance))]
+        values = ", ".join(f"{name} {nearest[name]:.4g} +- {nearest[f'{name}_std']:.2g}" for name in target)
+        warnings.warn(
+            f"no condition is predicted to meet the target; the nearest is {nearest['condition']}: {values}",
+            stacklevel=3,
+        )
+    return table[within].sort_values(["probability", "condition"], ascending=[False, True], ignore_index=True)
+
+
+def grid(space: ProcessSpace, between: int) -> list[ProcessCondition]:
+    """All combinations of levels and of ``between`` values between neighbouring levels of ordinal factors."""
+    return [
+        space.condition(values) for values in itertools.product(*(_values(f, between) for f in space.factors))
+    ]
+
+
+def _values(factor: Factor, between: int) -> list[Value]:
+    if factor.kind == "nominal":
+        return list(factor.levels)
+    levels = sorted(factor.levels)
+    values = set(levels)
+    for low, high in itertools.pairwise(levels):
+        a, b = factor.coordinate(low), factor.coordinate(high)
+        for position in np.linspace(a, b, between + 2)[1:-1]:
+            # Three digits of the gap are as fine as anybody sets a furnace.
+            value = math.exp(position) if factor.scale == "log" else float(position)
+            values.add(min(max(round(value, 2 - math.floor(math.log10(high - low))), low), high))
+    return sorted(values)
+
+
+def _half_width(linkage: Linkage, name: str, value: float, tolerance: float | Mapping[str, float]) -> float:
+    if name not in linkage.targets_:
+        raise ValueError(f'"{name}" is no target of this linkage; there are {", ".join(linkage.targets_)}')
+    share = tolerance.get(name, 0.1) if isinstance(tolerance, Mapping) else tolerance
+    if not value or not share > 0:
+        raise ValueError(
+            f"{name}: wanted {value} with tolerance {share}: a share of a wanted value needs both to differ from 0"
+        )
+    return abs(value) * share
+
+
+def _probability(mean: np.ndarray, std: np.ndarray, value: float, half_width: float) -> np.ndarray:
+    std = np.maximum(std, 1e-12 * half_width)
+    return norm.cdf((value + half_width - mean) / std) - norm.cdf((value - half_width - mean) / std)

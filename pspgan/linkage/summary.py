@@ -1,0 +1,63 @@
+"""The scores of a linkage as text that says what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from .structure import SpecimenTable
+
+_ROLES = {
+    "generated": "trained on generated micrographs only; the generator has seen the test specimens",
+    "both": "trained on both; the generator has seen the test specimens",
+    "all": "trained on all ensembles; the generator has seen the test specimens",
+}
+
+
+def summarise(table: SpecimenTable, validation: pd.DataFrame, regressors: Mapping[str, str]) -> str:
+    """A block a fit, a line a target: R2 on held-out specimens and conditions, error, regressor."""
+    lines = ["Linkage from process to structure", ""]
+    for origin in pd.unique(table.origin):
+        rows = table.origin == origin
+        lines.append(
+            f"{origin}: {table.micrographs[rows].sum()} micrographs, "
+            f"{len(np.unique(table.specimen[rows]))} specimens, {len(np.unique(table.condition[rows]))} conditions"
+        )
+    for fit, block in validation.groupby("fit", sort=False):
+        tested = block["tested_on"].iloc[0]
+        groups = block.groupby("held_out")["groups"].max()
+        lines += [
+            "",
+            f"fit on {fit}, tested on {tested} micrographs ({groups['specimens']} specimens, "
+            f"{groups['conditions']} conditions)",
+        ]
+        if fit in _ROLES and tested != "generated":
+            lines.append(f"  {_ROLES[fit]}")
+        lines.append(
+            f"  {'':28s}{'R2, held-out specimens':>28s}{'R2, held-out conditions':>28s}{'mean error':>16s}"
+            "  regressor"
+        )
+        for target, pair in block.groupby("target", sort=False):
+            scores = pair.set_index("held_out")
+            row = scores.loc["specimens"]
+            unit = "" if row["unit"] == "1" else row["unit"]
+            error = f"{row['mae']:.3g} {unit}".strip() if np.isfinite(row["mae"]) else "-"
+            lines.append(
+                f"  {target:28s}{_interval(row):>28s}{_interval(scores.loc['conditions']):>28s}{error:>16s}  "
+                f"{regressors[target]}"
+            )
+    lines += [
+        "",
+        "R2 is of specimen means; in brackets the 5 to 95 % range over resampled groups. 0 is no better than the",
+        "mean of the specimens, below 0 worse. The mean error is on held-out specimens. The regressor is the one",
+        "fitted on all ensembles together; 'mean' says that process did not predict the target on held-out specimens.",
+    ]
+    return "\n".join(lines)
+
+
+def _interval(row: pd.Series) -> str:
+    if not np.isfinite(row["r2"]):
+        return "-"
+    return f"{row['r2']:.2f} [{row['r2_low']:.2f}, {row['r2_high']:.2f}]"
