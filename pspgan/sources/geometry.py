@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 PHASES = ("matrix", "spheroidite", "network", "lamella", "widmanstatten")  # names of the phase indices
 
 _CLEARANCE = 0.15  # least distance between the outlines of two particles, in mean diameters
-_TRUNCATION = 3.0  # standard deviations at which the lognormal distribution of diameters is cut
+_MARGIN = 3.0  # standard deviations above the mean up to which particles reach in from outside the field
 _ROUNDS = 120  # attempts at placing a particle before it is given up (it then finds no room)
 _NEEDLE_ASPECT = 25.0  # length of a Widmanstaetten needle over its thickness
 
@@ -87,7 +87,7 @@ def draw(structure: Structure, rng: Generator, size: int, um_per_px: float) -> n
     Returns:
         How much of each pixel every phase but the matrix covers, (len(PHASES) - 1, y, x) float in [0, 1].
     """
-    largest = 0.5 * structure.mean_diameter * math.exp(_TRUNCATION * structure.diameter_sigma)
+    largest = 0.5 * structure.mean_diameter * math.exp(_MARGIN * structure.diameter_sigma)
     domain = _Domain(size, um_per_px, largest + structure.denuded_width + structure.network_thickness)
     cover = np.zeros((len(PHASES) - 1, domain.n, domain.n))
     bare = np.zeros((domain.n, domain.n), dtype=bool)  # where no particle may reach
@@ -115,8 +115,8 @@ def phase_of(cover: np.ndarray) -> np.ndarray:
 def _network(structure: Structure, rng: Generator, domain: _Domain) -> tuple[np.ndarray, ...]:
     """Carbide on the boundaries of Voronoi grains: cover (y, x), grain of a pixel (y, x), angle of a grain.
 
-    The grains are shifted so that a boundary that carries carbide passes through the field: micrographs of a
-    network are taken at the network.
+    The grains are shifted so that a boundary that carries carbide passes through nearly every field:
+    micrographs of a network are taken at the network.
     """
     seeds = domain.seeds(rng, structure.grain_size)
     first, second = np.argsort((seeds**2).sum(axis=1))[:2]
@@ -186,9 +186,8 @@ def _particles(structure: Structure, rng: Generator, domain: _Domain, bare: np.n
     mean_area = np.pi / 4 * structure.mean_diameter**2 * math.exp(sigma**2)
     room = np.count_nonzero(~bare) * domain.um_per_px**2
     n = int(structure.particle_fraction * room / mean_area + rng.uniform())
-    deviate = np.clip(rng.normal(size=n), -_TRUNCATION, _TRUNCATION)
-    radius = 0.5 * structure.mean_diameter * np.exp(sigma * deviate - sigma**2 / 2)
-    radius = np.sort(radius)[::-1]
+    diameter = structure.mean_diameter * np.exp(sigma * rng.normal(size=n) - sigma**2 / 2)
+    radius = np.sort(diameter / 2)[::-1]
     # Outline r(theta) = r0 (1 + a2 cos 2 theta + a3 cos 3 theta), of area pi r0^2 (1 + a2^2/2 + a3^2/2).
     a2, a3 = rng.uniform(0, 0.25, n), rng.uniform(-0.12, 0.12, n)
     radius0 = radius / np.sqrt(1 + (a2**2 + a3**2) / 2)
@@ -204,8 +203,10 @@ def _place(
 ) -> np.ndarray:
     """Random sequential positions (particle, 2), x first, of discs clear of each other and of ``bare``.
 
-    ``reach`` holds their radii, largest first. A disc that finds no room gets NaN.
+    ``reach`` holds their radii, largest first. A disc that finds no room gets NaN. The domain is taken as
+    periodic: at a border without neighbours beyond it, discs would gather.
     """
+    box = domain.n * domain.um_per_px
     position = np.full((len(reach), 2), np.nan)
     distance = np.full(bare.shape, np.inf)
     if bare.any():
@@ -217,25 +218,27 @@ def _place(
         if not len(waiting):
             break
         pixel = rng.choice(free, len(waiting))
-        centre = np.stack([domain.axis[pixel % domain.n], domain.axis[pixel // domain.n]], axis=1)
-        centre += rng.uniform(-0.5, 0.5, centre.shape) * domain.um_per_px
+        centre = np.stack([pixel % domain.n, pixel // domain.n], axis=1) + rng.uniform(size=(len(pixel), 2))
+        centre *= domain.um_per_px
         fits = distance[pixel] >= reach[waiting]
         trial, centre = waiting[fits], centre[fits]
-        tree = cKDTree(centre)
+        tree = cKDTree(centre, boxsize=box)
         kept = np.ones(len(trial), dtype=bool)
         if len(placed) and len(trial):
             within = reach[placed[0]] + reach[trial[0]] + clearance
-            near = tree.sparse_distance_matrix(cKDTree(position[placed]), within, output_type="ndarray")
+            others = cKDTree(position[placed], boxsize=box)
+            near = tree.sparse_distance_matrix(others, within, output_type="ndarray")
             least = reach[trial[near["i"]]] + reach[placed[near["j"]]] + clearance
             kept[near["i"][near["v"] < least]] = False
         pairs = tree.query_pairs(2 * reach[0] + clearance, output_type="ndarray")
-        apart = np.linalg.norm(centre[pairs[:, 0]] - centre[pairs[:, 1]], axis=1)
+        step = np.abs(centre[pairs[:, 0]] - centre[pairs[:, 1]])
+        apart = np.linalg.norm(np.minimum(step, box - step), axis=1)
         least = reach[trial[pairs]].sum(axis=1) + clearance
         kept[pairs[apart < least].max(axis=1)] = False  # the smaller one yields
         position[trial[kept]] = centre[kept]
         placed = np.sort(np.concatenate([placed, trial[kept]]))
         waiting = np.setdiff1d(waiting, placed, assume_unique=True)
-    return position
+    return position - domain.half
 
 
 def _stamp(position: np.ndarray, shape: np.ndarray, domain: _Domain) -> np.ndarray:
