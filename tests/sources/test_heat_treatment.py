@@ -99,7 +99,7 @@ def test_area_fraction_and_mean_diameter_are_those_put_in(condition):
     simulated, um_per_px = fields_of(condition, n=24)
     truth = float(simulated["true_area_fraction"][0])
     assert truth == EXACT.particle_fraction(SPACE.condition(condition)["temperature"])
-    # 24 fields of 50 particles or more, areas of a coefficient of variation of 0.95: were the particles placed
+    # 24 fields of 50 particles or more, areas of a coefficient of variation of 0.95: were they placed
     # independently, the standard error of the fraction would be 0.17 * 1.4 / sqrt(1200), or 0.007.
     assert np.mean(simulated["phase"].values == 1) == pytest.approx(truth, abs=0.01)
     measured, error = mean_diameter(simulated["phase"].values, um_per_px)
