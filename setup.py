@@ -28,6 +28,7 @@ COMPILE_ARGS = [
     f"-DTORCH_TARGET_VERSION={TORCH_2_10}",
     "-std=c++20",
     "-O3",
+    "-g0",  # Python's own flags ask for debug information, which would be most of the module
     "-fopenmp-simd",  # `#pragma omp simd` only: threads come from torch
     "-fno-trapping-math",  # nobody reads exception flags; without it selections stay branches. Same results.
     "-fvisibility=hidden",
