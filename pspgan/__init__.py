@@ -1,3 +1,59 @@
-"""Conditional BigGAN-deep for materials science: learn process -> microstructure, and link the two."""
+"""Conditional BigGAN-deep for materials science: learn process -> microstructure, and link the two.
+
+>>> import pspgan as psp
+>>> psp.ProcessSpace.uhcsdb().condition("800-24H-Q")["time"]
+1440.0
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+# Public name -> module that defines it. Loaded on first use, so that `pspgan --help` need not import torch.
+_NAMES = {
+    "ConditionError": "process",
+    "EnsembleError": "ensemble",
+    "Factor": "process",
+    "Linkage": "linkage",
+    "Model": "generation",
+    "ProcessCondition": "process",
+    "ProcessSpace": "process",
+    "Run": "training",
+    "compute_statistics": "statistics",
+    "demo": "demonstration",
+    "evaluate": "evaluation",
+    "generate": "generation",
+    "info": "environment",
+    "link": "linkage",
+    "load": "generation",
+    "open_ensemble": "ensemble",
+    "open_statistics": "statistics",
+    "simulate": "sources.heat_treatment",
+    "train": "training",
+    "two_point_statistics": "statistics",
+    "validate": "ensemble",
+    "write_ensemble": "ensemble",
+    "write_report": "report",
+}
+_MODULES = ("ensemble", "figures", "networks", "ops", "process", "sources", "statistics")
+
+__all__ = ["__version__", *sorted(_NAMES), *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        module = importlib.import_module(f".{_NAMES[name]}", __name__)
+        value = getattr(module, name)
+    elif name in _MODULES:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

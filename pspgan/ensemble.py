@@ -35,7 +35,7 @@ ORIGINS = ("real", "simulated", "generated")
 SHARD = 256  # micrographs a shard
 
 _IMAGES = ("phase", "micrograph")  # written in this order: a shard of `micrograph` says that all of it is there
-_TEXT = np.dtypes.StringDType()
+_TEXT = np.dtypes.StringDType()  # on disk; in memory text is numpy's fixed-width str, which pandas and scikit-learn take
 
 
 class EnsembleError(ValueError):
@@ -86,13 +86,13 @@ def build(
     n = len(points)
     coords: dict[str, Any] = {}
     for factor in space.factors:
-        values = np.array([c[factor.name] for c in points], dtype=float if factor.kind == "ordinal" else _TEXT)
+        values = np.array([c[factor.name] for c in points], dtype=float if factor.kind == "ordinal" else str)
         coords[factor.name] = ("sample", values, {"units": factor.unit} if factor.unit else {})
-    coords["condition"] = ("sample", np.array([str(c) for c in points], dtype=_TEXT))
-    coords["specimen"] = ("sample", np.array([str(s) for s in specimen], dtype=_TEXT))
+    coords["condition"] = ("sample", np.array([str(c) for c in points], dtype=str))
+    coords["specimen"] = ("sample", np.array([str(s) for s in specimen], dtype=str))
     coords["um_per_px"] = ("sample", np.broadcast_to(np.asarray(um_per_px, float), (n,)).copy(), {"units": "um"})
     if microconstituent is not None:
-        coords["microconstituent"] = ("sample", np.array(list(microconstituent), dtype=_TEXT))
+        coords["microconstituent"] = ("sample", np.array(list(microconstituent), dtype=str))
     if seed is not None:
         coords["seed"] = ("sample", np.asarray(seed, dtype=np.int64))
     if origin == "generated":
@@ -208,8 +208,13 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
         dataset = xr.open_zarr(path, consolidated=False, chunks=None)
     except (zarr.errors.GroupNotFoundError, zarr.errors.NodeTypeValidationError, FileNotFoundError, KeyError) as error:
         raise EnsembleError(f"{path} is no zarr store: {error}") from None
-    # xarray keeps factor columns as data variables where their names were not saved as coordinates.
-    dataset = dataset.set_coords([name for name in dataset.data_vars if dataset[name].dims == ("sample",)])
+    # Columns that zarr's metadata does not name as coordinates come back as data variables.
+    columns = [name for name in dataset.variables if dataset[name].dims == ("sample",)]
+    dataset = dataset.set_coords(columns)
+    for name in columns:
+        values = dataset[name].values
+        text = np.array(values.tolist(), dtype=str) if isinstance(values.dtype, np.dtypes.StringDType) else values
+        dataset[name] = ("sample", text, dataset[name].attrs)
     try:
         validate(dataset)
     except EnsembleError as error:
@@ -249,10 +254,7 @@ def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = F
     n, y, x = template["micrograph"].shape
     shard = max(min(n, SHARD), 1)
     encoding = {name: {"chunks": (1, y, x), "shards": (shard, y, x)} for name in images}
-    layout = layout.chunk({"sample": shard})
-    for name in layout.coords:
-        layout[name] = layout[name].load()
-        layout[name].encoding = {}
+    layout = _for_disk(layout.chunk({"sample": shard}))
     with _reporting_full_disk(path):
         if path.exists():
             shutil.rmtree(path)
@@ -303,7 +305,7 @@ def finish(path: str | os.PathLike) -> None:
         zarr.open_group(path, mode="r+").attrs["complete"] = True
 
 
-def write(dataset: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False, progress: bool = True) -> Path:
+def write_ensemble(dataset: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False, progress: bool = True) -> Path:
     """Write a whole dataset: under a temporary name, renamed when it is complete.
 
     Args:
@@ -363,11 +365,21 @@ def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
         group.attrs["complete"] = False
         if "statistics" in group:
             del group["statistics"]
-        added = dataset.load().drop_encoding()
+        added = _for_disk(dataset.load())
         added.attrs = {}
         added.to_zarr(path, append_dim="sample", consolidated=False)
         group = zarr.open_group(path, mode="r+")
         group.attrs.update({**store.attrs, "process_space": merged.to_json(), "complete": True})
+
+
+def _for_disk(dataset: xr.Dataset) -> xr.Dataset:
+    """Coordinates in memory, text as zarr's variable-length strings, encodings of an earlier store dropped."""
+    dataset = dataset.drop_encoding()
+    for name in dataset.coords:
+        values = dataset[name].values
+        text = values.astype(_TEXT) if values.dtype.kind in "UO" else values
+        dataset[name] = (dataset[name].dims, text, dataset[name].attrs)
+    return dataset
 
 
 @contextlib.contextmanager

@@ -410,7 +410,7 @@ class ProcessSpace:
         if not real:
             label[-1] = 1
             return label
-        weights = self.encode(condition)[0]
+        weights = self.encode(self.condition(condition))[0]
         label[:-2] = np.where(weights == 1, 1, np.where(weights > 0, -1, 0))
         label[-2] = 1
         return label

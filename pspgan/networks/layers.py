@@ -13,6 +13,8 @@ AttentionKind = Literal["biggan", "sagan", "none"]
 
 _SN_EPS = 1e-4
 _CBN_EPS = 1e-4
+# A fresh network must work in eval mode too, where random vectors would divide by an arbitrary number.
+_SN_FIRST_ITERATIONS = 15
 
 
 class _SpectralNorm:
@@ -30,19 +32,22 @@ class _SpectralNorm:
         self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
         self.register_buffer("v", F.normalize(torch.randn(self.weight.numel() // rows), dim=0))
 
-    def normalised_weight(self) -> Tensor:
+    @torch.no_grad()
+    def iterate(self, times: int) -> None:
+        """Refine the stored singular vectors by power iteration."""
         matrix = self.weight.flatten(1)
-        u, v = self.u, self.v
-        if self.training:
-            with torch.no_grad():
-                v = F.normalize(matrix.T @ u, dim=0, eps=_SN_EPS)
-                u = F.normalize(matrix @ v, dim=0, eps=_SN_EPS)
-                # Copied out of place of the graph: D runs twice in one step before its backward.
-                self.u.copy_(u)
-                self.v.copy_(v)
-        else:
-            u, v = u.clone(), v.clone()
-        return self.weight / torch.dot(u, matrix @ v)
+        for _ in range(times):
+            self.v.copy_(F.normalize(matrix.T @ self.u, dim=0, eps=_SN_EPS))
+            self.u.copy_(F.normalize(matrix @ self.v, dim=0, eps=_SN_EPS))
+
+    def normalised_weight(self) -> Tensor:
+        # Under autocast, too, in full precision.
+        with torch.autocast(self.weight.device.type, enabled=False):
+            if self.training:
+                self.iterate(1)
+            # Cloned, since a second forward before the backward overwrites the buffers.
+            u, v = self.u.clone(), self.v.clone()
+            return self.weight / torch.dot(u, self.weight.flatten(1) @ v)
 
 
 class SNConv2d(_SpectralNorm, nn.Conv2d):
@@ -195,5 +200,5 @@ def initialise(module: nn.Module, method: Literal["normal", "orthogonal"], gener
                 bound = 1 / math.sqrt(layer.weight[0].numel())
                 layer.bias.uniform_(-bound, bound, generator=generator)
             if isinstance(layer, _SpectralNorm):
-                layer.u.copy_(F.normalize(layer.u.normal_(generator=generator), dim=0))
-                layer.v.copy_(F.normalize(layer.v.normal_(generator=generator), dim=0))
+                layer.u.normal_(generator=generator)
+                layer.iterate(_SN_FIRST_ITERATIONS)

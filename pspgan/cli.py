@@ -1,0 +1,317 @@
+"""The command line: every verb parses its options, calls one public function and prints what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from . import __version__
+
+app = typer.Typer(
+    name="pspgan",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Learn what a heat treatment does to a microstructure.
+
+    The whole path, on UHCSDB:
+
+        pspgan import uhcsdb uhcsdb/ -o real.zarr
+        pspgan train real.zarr --preset uhcs-64 -o run
+        pspgan generate run --conditions observed -n 32 -o gen.zarr
+        pspgan stats real.zarr gen.zarr
+        pspgan link real.zarr gen.zarr -o linkage
+        pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
+
+    `pspgan demo` runs it on simulated steel in a few minutes.
+    """,
+)
+sources_app = typer.Typer(no_args_is_help=True, help="Turn micrographs and their metadata into an ensemble.")
+app.add_typer(sources_app, name="import")
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
+
+
+@sources_app.command("uhcsdb")
+def import_uhcsdb(
+    folder: Annotated[Path, typer.Argument(help="Folder with the images and the metadata.")],
+    out: Out = Path("real.zarr"),
+    metadata: Annotated[Path | None, typer.Option(help="Database or CSV, where it is not in the folder.")] = None,
+    map_: Annotated[list[str] | None, typer.Option("--map", help="A further spelling, e.g. cooling:OQ=Q.")] = None,
+    crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import the Ultrahigh Carbon Steel micrograph DataBase, from its SQLite file or its CSV.
+
+    Example: `pspgan import uhcsdb uhcsdb/ -o real.zarr`
+    """
+    from .sources import options, uhcsdb
+
+    size = options.parse_crop(crop) if crop else None
+    _import(uhcsdb.read(folder, metadata, map=options.parse_map(map_ or []), crop=size), out, overwrite)
+
+
+@sources_app.command("table")
+def import_table(
+    table: Annotated[Path, typer.Argument(help="CSV or XLSX, one row a micrograph.")],
+    images: Annotated[Path, typer.Argument(help="Folder with the images.")],
+    factor: Annotated[list[str], typer.Option(help="A process factor: NAME=COLUMN[:UNIT[:SCALE]], in notation order.")],
+    out: Out = Path("real.zarr"),
+    image: Annotated[str | None, typer.Option(help="Column that names the image.")] = None,
+    specimen: Annotated[str | None, typer.Option(help="Column of the physical sample.")] = None,
+    um_per_px: Annotated[str | None, typer.Option(help="Pixel size in um: a number or a column.")] = None,
+    microconstituent: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
+    map_: Annotated[list[str] | None, typer.Option("--map", help="A spelling, e.g. cooling:WQ=Q.")] = None,
+    bar: Annotated[int, typer.Option(help="Rows of the instrument bar at the bottom of each image.")] = 0,
+    crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the images.")] = "",
+    attribution: Annotated[str, typer.Option(help="Of the images.")] = "",
+    overwrite: Overwrite = False,
+) -> None:
+    """Import any table of conditions and a folder of images.
+
+    Example: `pspgan import table heat.csv images/ --factor temperature=T:degC --factor time=minutes:min:log
+    --factor cooling --specimen heat_no -o real.zarr`
+    """
+    from .sources import options
+    from .sources import table as source
+
+    dataset = source.read(
+        table,
+        images,
+        **options.parse_factors(factor),
+        image_column=image,
+        specimen=specimen,
+        um_per_px=_number_or_column(um_per_px),
+        microconstituent=microconstituent,
+        map=options.parse_map(map_ or []),
+        bar=bar,
+        crop=options.parse_crop(crop) if crop else None,
+        licence=licence,
+        attribution=attribution,
+    )
+    _import(dataset, out, overwrite)
+
+
+@app.command()
+def simulate(
+    out: Out = Path("simulated.zarr"),
+    n: Annotated[int, typer.Option("-n", help="Micrographs.")] = 600,
+    size: Annotated[int, typer.Option(help="Side of each, px.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
+    conditions: Annotated[str | None, typer.Option(help='Comma-separated, e.g. "800-5-Q,800-24H-Q".')] = None,
+    um_per_px: Annotated[float | None, typer.Option(help="Pixel size in um.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate annealed steel whose structure is known, to try things on.
+
+    Example: `pspgan simulate -n 600 --size 64 -o simulated.zarr`
+    """
+    from .ensemble import write_ensemble
+    from .sources import describe, heat_treatment
+
+    given = {"um_per_px": um_per_px} if um_per_px else {}
+    dataset = heat_treatment.simulate(n, size, seed, _conditions(conditions), **given)
+    write_ensemble(dataset, out, overwrite=overwrite)
+    _say(f"{out}: {describe(dataset)}", f"pspgan train {out} --preset demo -o run")
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="Ensemble of real or simulated micrographs.")],
+    preset: Annotated[str, typer.Option(help="paper, uhcs-128, uhcs-64 or demo.")] = "uhcs-64",
+    out: Out = Path("run"),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in OUT from its last checkpoint.")] = False,
+    minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes of training in all.")] = None,
+    images: Annotated[int | None, typer.Option(help="Length in real images shown.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all randomness.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings that replace the preset's.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="One setting: KEY=VALUE; may be repeated.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train the conditional GAN. Killed at any time, it goes on with --resume.
+
+    Example: `pspgan train real.zarr --preset uhcs-64 --minutes 20 -o run`
+    """
+    from .training import train as run_training
+
+    settings = _settings(config, set_ or [])
+    settings |= {k: v for k, v in {"minutes": minutes, "images": images, "seed": seed}.items() if v is not None}
+    run = run_training(data, preset, out, resume=resume, overwrite=overwrite, device=device, **settings)
+    last = run.log[-1]
+    _say(
+        f"{out}: {last['images']} images in {last['seconds'] / 60:.1f} minutes; look at {run.folder / 'samples'}",
+        f"pspgan generate {out} --conditions observed -n 32 -o gen.zarr",
+    )
+
+
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(help="Run, generator.safetensors, or the published .pth.")],
+    out: Out = Path("gen.zarr"),
+    conditions: Annotated[str, typer.Option(help='"observed", "all", or comma-separated: "850-6H-Q,800-5-Q".')] = "observed",
+    n: Annotated[int, typer.Option("-n", help="Micrographs a condition.")] = 64,
+    seed: Annotated[int, typer.Option(help="First latent seed.")] = 0,
+    batch: Annotated[int, typer.Option(help="Micrographs at a time.")] = 64,
+    overwrite: Overwrite = False,
+) -> None:
+    """Generate an ensemble. The same command finishes a store that was interrupted.
+
+    Example: `pspgan generate run --conditions "850-6H-Q,800-24H-Q" -n 32 -o gen.zarr`
+    """
+    from .generation import generate as generate_ensemble
+    from .sources import describe
+
+    asked = conditions if conditions in ("observed", "all") else _conditions(conditions)
+    dataset = generate_ensemble(run, asked, n, out, seed=seed, batch=batch, overwrite=overwrite)
+    _say(f"{out}: {describe(dataset)}", f"pspgan stats real.zarr {out}")
+
+
+@app.command()
+def stats(
+    stores: Annotated[list[Path], typer.Argument(help="Ensembles; those that are to be compared, together.")],
+    reduction: Annotated[int | None, typer.Option(help="Source pixels a pixel; default: the coarsest of the stores.")] = None,
+    cutoff: Annotated[int | None, typer.Option(help="Longest vector component, px.")] = None,
+    method: Annotated[str, typer.Option(help="How phases are told apart.")] = "otsu",
+    engine: Annotated[str, typer.Option(help="native or pymks.")] = "native",
+    overwrite: Overwrite = False,
+) -> None:
+    """Compute two-point statistics and descriptors, into the stores.
+
+    Example: `pspgan stats real.zarr gen.zarr`
+    """
+    from .statistics import compute_statistics
+
+    done = compute_statistics(
+        *stores, reduction=reduction, cutoff=cutoff, method=method, engine=engine, overwrite=overwrite
+    )
+    for store, statistics in zip(stores, done, strict=True):
+        typer.echo(
+            f"{store}: {statistics.sizes['sample']} micrographs, "
+            f"largest deviation from PyMKS {statistics.attrs['pymks_max_deviation']:.1e}"
+        )
+    _say("", f"pspgan link {' '.join(map(str, stores))} -o linkage")
+
+
+@app.command()
+def link(
+    stores: Annotated[list[Path], typer.Argument(help="Ensembles with statistics: real, generated, or both.")],
+    out: Out = Path("linkage"),
+    n_components: Annotated[int, typer.Option(help="Principal components of the two-point statistics.")] = 5,
+    regressor: Annotated[str, typer.Option(help="auto, ridge or gaussian_process.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the folds.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Link process to structure, and say how far the link can be trusted.
+
+    Example: `pspgan link real.zarr gen.zarr -o linkage`
+    """
+    from .linkage import link as fit_linkage
+
+    linkage = fit_linkage(
+        *stores, out=out, n_components=n_components, regressor=regressor, seed=seed, overwrite=overwrite
+    )
+    _say(linkage.summary(), f"pspgan report {' '.join(map(str, stores))} --linkage {out} -o report.html")
+
+
+@app.command()
+def report(
+    real: Annotated[Path, typer.Argument(help="Ensemble of real or simulated micrographs.")],
+    gen: Annotated[Path | None, typer.Argument(help="Ensemble of generated ones.")] = None,
+    linkage: Annotated[Path | None, typer.Option(help="Folder of a linkage.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the training run.")] = None,
+    out: Out = Path("report.html"),
+) -> None:
+    """Write one self-contained HTML page with all of it.
+
+    Example: `pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html`
+    """
+    from .report import write_report
+
+    typer.echo(f"wrote {write_report(real, gen, linkage=linkage, run=run, out=out)}")
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo"),
+    minutes: Annotated[float, typer.Option(help="Of training, at most.")] = 4.0,
+    seed: Annotated[int, typer.Option(help="Of the simulation and the training.")] = 0,
+) -> None:
+    """Run the whole path on simulated steel, and report."""
+    from .demonstration import demo as run_demo
+
+    typer.echo(f"open {run_demo(out, minutes=minutes, seed=seed)}")
+
+
+@app.command()
+def info() -> None:
+    """Say what this installation consists of, for bug reports."""
+    from .environment import info as describe_installation
+
+    typer.echo(describe_installation())
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"pspgan {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point. Errors of the user's making are one line and exit code 1; PSPGAN_TRACEBACK=1 shows where."""
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError) as error:
+        if os.environ.get("PSPGAN_TRACEBACK"):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _import(dataset: Any, out: Path, overwrite: bool) -> None:
+    from .ensemble import write_ensemble
+    from .sources import describe
+
+    write_ensemble(dataset, out, overwrite=overwrite)
+    _say(f"{out}: {describe(dataset)}", f"pspgan train {out} --preset uhcs-64 -o run")
+
+
+def _settings(config: Path | None, pairs: list[str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    if config is not None:
+        loaded = yaml.safe_load(config.read_text())
+        if not isinstance(loaded, dict):
+            raise ValueError(f"{config} holds no settings; write one KEY: VALUE a line")
+        settings |= loaded
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f'--set "{pair}" is not KEY=VALUE')
+        settings[key.strip()] = yaml.safe_load(value)
+    return settings
+
+
+def _conditions(text: str | None) -> list[str] | None:
+    return [part.strip() for part in text.split(",") if part.strip()] if text is not None else None
+
+
+def _number_or_column(text: str | None) -> float | str | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
+def _say(text: str, then: str) -> None:
+    """What came of a command, and the command that usually follows."""
+    if text:
+        typer.echo(text)
+    typer.echo(f"next: {then}")

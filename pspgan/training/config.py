@@ -1,0 +1,122 @@
+"""Settings of a training, their presets, and errors that name the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..networks import RESOLUTIONS
+
+
+class ConfigError(ValueError):
+    """A setting that does not exist or cannot hold its value; the message names it and the way out."""
+
+
+class TrainingConfig(BaseModel):
+    """Everything that decides how a training goes. The defaults are the paper's.
+
+    Lengths are counted in real images shown to the discriminator; ``epochs`` are passes over as many images
+    as the data set has micrographs. ``reduction`` area-averages that many source pixels, along each axis, into
+    one before crops of ``resolution`` px are taken.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Networks (paper, Fig. A.8)
+    resolution: int = 256
+    ch: int = Field(64, gt=0, multiple_of=4)
+    latent: int = Field(384, gt=0)
+    embedding: int = Field(128, gt=0)
+    attention: Literal["biggan", "sagan", "none"] = "biggan"
+    init: Literal["normal", "orthogonal"] = "normal"
+
+    # Data
+    reduction: int = Field(1, ge=1)
+    balance: Literal["microconstituent", "condition", "none"] = "microconstituent"
+    fake_conditions: Literal["observed", "independent"] = "independent"
+
+    # DiffAugment (Zhao et al. 2020); strength and probability apply to every operation of the policy
+    augment: str = "color,translation,cutout"
+    augment_strength: float = Field(1.0, ge=0)
+    augment_probability: float = Field(1.0, ge=0, le=1)
+
+    # Optimisation (paper, Section 2.2); weight decay is Adam's own, added to the gradient
+    batch: int = Field(96, ge=2)
+    accumulation: int = Field(1, ge=1)
+    d_steps: int = Field(4, ge=1)
+    lr_g: float = Field(2e-4, gt=0)
+    lr_d: float = Field(2e-4, gt=0)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    decay_g: float = Field(1e-3, ge=0)
+    decay_d: float = Field(5e-4, ge=0)
+    averaging_halflife: float = Field(0, ge=0, description="of the averaged generator, in images; 0 keeps the raw one")
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    # Length: whichever of images and epochs is set, and at most so many minutes in all
+    images: int | None = Field(None, gt=0)
+    epochs: float | None = Field(None, gt=0)
+    minutes: float | None = Field(None, gt=0)
+
+    # Record, every so many images
+    log_every: int = Field(1_000, gt=0)
+    sample_every: int = Field(20_000, gt=0)
+    checkpoint_every: int = Field(20_000, gt=0)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TrainingConfig:
+        if self.resolution not in RESOLUTIONS:
+            raise ValueError(f"resolution {self.resolution} is none of {', '.join(map(str, RESOLUTIONS))} px")
+        if self.batch % self.accumulation:
+            raise ValueError(f"batch {self.batch} is not a multiple of accumulation {self.accumulation}")
+        if self.batch // self.accumulation < 2:
+            raise ValueError(f"batch {self.batch} in {self.accumulation} parts leaves batch norm a single image")
+        if (self.images is None) == (self.epochs is None):
+            raise ValueError("set exactly one of images and epochs")
+        return self
+
+    def total_images(self, micrographs: int) -> int:
+        """Length of the training in real images, for a data set of so many micrographs."""
+        return self.images if self.images is not None else round(self.epochs * micrographs)
+
+
+# Departures from the paper, each for its reason; what is not named is the paper's (class defaults).
+PRESETS: dict[str, dict[str, Any]] = {
+    # The paper to the letter. Its code drew fake conditions factor by factor and balanced microconstituents.
+    "paper": {"epochs": 6000},
+}
+
+
+def make_config(preset: str, **settings: Any) -> TrainingConfig:
+    """A preset with some settings changed.
+
+    Args:
+        preset: ``paper``, ``uhcs-128``, ``uhcs-64`` or ``demo``.
+        settings: any field of `TrainingConfig`; ``images`` replaces the preset's ``epochs`` and the reverse.
+
+    Raises:
+        ConfigError: an unknown preset or key (with the nearest known one), or a value that does not fit.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f'preset "{preset}" is none of {", ".join(PRESETS)}{_nearest(preset, PRESETS)}')
+    for key in settings:
+        if key not in TrainingConfig.model_fields:
+            raise ConfigError(f'unknown setting "{key}"{_nearest(key, TrainingConfig.model_fields)}')
+    merged = PRESETS[preset] | settings
+    for key, other in (("images", "epochs"), ("epochs", "images")):
+        if settings.get(key) is not None and other not in settings:
+            merged.pop(other, None)
+    try:
+        return TrainingConfig(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "settings"
+        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"[:400]) from None
+
+
+def _nearest(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f'; did you mean "{close[0]}"?' if close else ""

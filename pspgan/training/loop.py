@@ -1,0 +1,253 @@
+"""The training loop, top to bottom: discriminator steps, a generator step, average, log, save."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from ..ensemble import open_ensemble
+from ..networks import save_weights
+from ..ops import diff_augment, draw_diff_augment, omni_loss
+from .averaging import average_into, standing_statistics
+from .batches import Batches, FakeConditions
+from .config import ConfigError, TrainingConfig, make_config
+from .monitor import Monitor, sample
+from .state import Run, TrainingState
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; the last good checkpoint stays."""
+
+
+def train(
+    data: str | os.PathLike | xr.Dataset,
+    preset: str = "uhcs-64",
+    out: str | os.PathLike = "run",
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+    device: str | torch.device | None = None,
+    **settings: Any,
+) -> Run:
+    """Train the conditional GAN on an ensemble.
+
+    Args:
+        data: ensemble of real or simulated micrographs, a store or a dataset.
+        preset: ``paper``, ``uhcs-128``, ``uhcs-64`` or ``demo``.
+        out: the run's folder.
+        resume: continue the run in ``out`` from its newest checkpoint. Its own settings hold; of ``settings`` only
+            lengths and record intervals may change. Where no run has begun, one begins.
+        overwrite: throw away a run that ``out`` holds, and start anew.
+        progress: show a bar on a terminal.
+        device: where to train; by default the GPU if there is one.
+        settings: fields of `TrainingConfig` that replace the preset's.
+
+    Returns:
+        The run; `pspgan.load` opens its generator.
+
+    Raises:
+        ConfigError: an unknown setting or value.
+        TrainingDataError: the ensemble does not serve.
+        FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` says what to do with it.
+        CheckpointError: resuming another process space, or without a checkpoint.
+        TrainingError: a loss is no longer finite.
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dataset = data if isinstance(data, xr.Dataset) else open_ensemble(data)
+    run = Run(Path(out))
+    exists = (run.folder / "config.json").exists()
+    if exists and not (resume or overwrite):
+        raise FileExistsError(f"{run.folder} holds a run; resume it (--resume), replace it (--overwrite) or choose another")
+    resume = resume and exists
+    config = _continued(run, settings) if resume else make_config(preset, **settings)
+    batches = Batches(dataset, config)
+    state = TrainingState.start(batches.space, config, device)
+    if exists and not resume:
+        shutil.rmtree(run.folder)
+    if resume and run.checkpoints():
+        run.resume(state, batches.space)
+        run.describe(config, run.description["preset"], batches.space, run.description["data"])
+    else:
+        run.create(config, preset, batches.space, _data_description(dataset))
+    _loop(run, config, batches, state, device, progress)
+    return run
+
+
+def _loop(
+    run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, device: torch.device, progress: bool
+) -> None:
+    total = config.total_images(len(batches))
+    per_step = config.batch * config.d_steps
+    fakes = FakeConditions(batches.space, config.fake_conditions, config.seed)
+    monitor = Monitor(run.folder, total, state.images, progress)
+    try:
+        while state.images < total and not (config.minutes and state.seconds > 60 * config.minutes):
+            began = time.perf_counter()
+            draws = torch.Generator(device).manual_seed(_seed_of(config.seed, state.step))
+            for k in range(config.d_steps):
+                monitor.add(**_discriminator_step(config, batches, fakes, state, state.step * config.d_steps + k, draws))
+            monitor.add(**_generator_step(config, fakes, state, draws))
+            average_into(state.averaged, state.generator, per_step, config.averaging_halflife)
+            state.step += 1
+            state.images += per_step
+            elapsed = time.perf_counter() - began
+            state.seconds += elapsed
+            monitor.advance(per_step, elapsed)
+
+            if _due(state.images, per_step, config.log_every):
+                line = monitor.means() | {"seconds": state.seconds, "step": state.step}
+                monitor.write(state.images, line)
+                _check_finite(line, run, config, state)
+            if _due(state.images, per_step, config.sample_every):
+                _sample(run, config, batches, state, monitor)
+            if _due(state.images, per_step, config.checkpoint_every):
+                run.save(state)
+        _sample(run, config, batches, state, monitor)
+        run.save(state)
+    finally:
+        monitor.close()
+
+
+def _discriminator_step(
+    config: TrainingConfig, batches: Batches, fakes: FakeConditions, state: TrainingState, index: int, draws: torch.Generator
+) -> dict[str, Tensor]:
+    """One update of D on real and generated micrographs (Eq. 4)."""
+    device = draws.device
+    real = batches.real(index, config.batch)
+    weights, _ = fakes.draw(index, config.batch, stream=1)
+    part = config.batch // config.accumulation
+    fake_target = torch.from_numpy(batches.space.target(None, real=False)).to(device).expand(part, -1)
+    losses = []
+    state.optimizer_d.zero_grad(set_to_none=True)
+    for i in range(0, config.batch, part):
+        with _autocast(config, device):
+            with torch.no_grad():
+                z = torch.randn(part, config.latent, generator=draws, device=device)
+                fake = state.generator(z, weights[i : i + part].to(device)).float()
+            image = torch.cat([real.image[i : i + part].to(device), fake])
+            scores = state.discriminator(_augment(image, config, draws)).float()
+        on_real = omni_loss(scores[:part], real.target[i : i + part].to(device))
+        on_fake = omni_loss(scores[part:], fake_target)
+        ((on_real + on_fake) / config.accumulation).backward()
+        losses.append(torch.stack([on_real.detach(), on_fake.detach(), *_taken_for(scores.detach(), part)]))
+    state.optimizer_d.step()
+    mean = torch.stack(losses).mean(dim=0)
+    return dict(zip(("loss_d_real", "loss_d_fake", "real_taken_for_real", "fake_taken_for_fake"), mean, strict=True))
+
+
+def _generator_step(
+    config: TrainingConfig, fakes: FakeConditions, state: TrainingState, draws: torch.Generator
+) -> dict[str, Tensor]:
+    """One update of G: D should call its micrographs real, and name their conditions (Eq. 6)."""
+    device = draws.device
+    weights, target = fakes.draw(state.step, config.batch, stream=2)
+    part = config.batch // config.accumulation
+    losses = []
+    state.optimizer_g.zero_grad(set_to_none=True)
+    # D only passes gradients on; its own are not wanted here.
+    state.discriminator.requires_grad_(False)
+    for i in range(0, config.batch, part):
+        with _autocast(config, device):
+            z = torch.randn(part, config.latent, generator=draws, device=device)
+            fake = state.generator(z, weights[i : i + part].to(device))
+            scores = state.discriminator(_augment(fake.float(), config, draws)).float()
+        loss = omni_loss(scores, target[i : i + part].to(device))
+        (loss / config.accumulation).backward()
+        losses.append(loss.detach())
+    state.discriminator.requires_grad_(True)
+    state.optimizer_g.step()
+    return {"loss_g": torch.stack(losses).mean()}
+
+
+def _augment(image: Tensor, config: TrainingConfig, draws: torch.Generator) -> Tensor:
+    if not config.augment:
+        return image
+    drawn = draw_diff_augment(
+        image.shape,
+        config.augment,
+        generator=draws,
+        device=image.device,
+        strength=config.augment_strength,
+        probability=config.augment_probability,
+    )
+    return diff_augment(image, drawn)
+
+
+def _taken_for(scores: Tensor, part: int) -> tuple[Tensor, Tensor]:
+    """Share of real micrographs that D calls real, and of generated ones that it calls fake."""
+    real = scores[:, -2] > scores[:, -1]
+    return real[:part].float().mean(), (~real[part:]).float().mean()
+
+
+def _sample(run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, monitor: Monitor) -> None:
+    """Bring the averaged generator up to date, export it, and keep a grid of its micrographs."""
+    device = next(state.averaged.parameters()).device
+    observed = torch.from_numpy(batches.space.encode(batches.space.observed_conditions)).to(device)
+    standing_statistics(state.averaged, observed, batches=16, batch=config.batch, seed=config.seed)
+    description = run.description
+    meta = {key: description[key] for key in ("process_space", "config", "preset", "data", "pspgan")} | {"images": state.images}
+    save_weights(run.generator_file, state.averaged.state_dict(), meta)
+    grid, figures = sample(state.averaged, batches, config.seed)
+    monitor.picture(state.images, grid, run.folder)
+    monitor.write(state.images, figures | {"seconds": state.seconds, "step": state.step})
+
+
+def _check_finite(line: dict[str, float], run: Run, config: TrainingConfig, state: TrainingState) -> None:
+    for name, network, rate in (
+        ("loss_d_real", "discriminator", config.lr_d),
+        ("loss_d_fake", "discriminator", config.lr_d),
+        ("loss_g", "generator", config.lr_g),
+    ):
+        if not math.isfinite(line[name]):
+            raise TrainingError(
+                f"{name} is {line[name]} at step {state.step} ({state.images} images): the {network} diverged at learning "
+                f"rate {rate:g}. The last checkpoint in {run.folder / 'checkpoints'} is from before; resume it, or start "
+                "again with a lower rate"
+            )
+
+
+def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:
+    """The run's own settings, with a new length or record interval."""
+    old = run.description
+    free = {"images", "epochs", "minutes", "log_every", "sample_every", "checkpoint_every"}
+    fixed = {key: value for key, value in old["config"].items() if key not in free}
+    for key, value in settings.items():
+        if key in fixed and fixed[key] != value:
+            raise ConfigError(f"{key} is {fixed[key]} in the run that is resumed and cannot become {value}; start a new run")
+    lengths = {key: old["config"][key] for key in free if old["config"][key] is not None}
+    if {"images", "epochs"} & settings.keys():
+        lengths = {key: value for key, value in lengths.items() if key not in ("images", "epochs")}
+    return make_config(old["preset"], **fixed, **(lengths | {k: v for k, v in settings.items() if k not in fixed}))
+
+
+def _data_description(dataset: xr.Dataset) -> dict[str, Any]:
+    keys = ("origin", "licence", "attribution", "reduction")
+    return {
+        "source": dataset.encoding.get("source", "in memory"),
+        "micrographs": dataset.sizes["sample"],
+        "provenance": json.loads(dataset.attrs["provenance"]),
+    } | {key: dataset.attrs[key] for key in keys}
+
+
+def _autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16")
+
+
+def _seed_of(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, 3, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _due(images: int, per_step: int, every: int) -> bool:
+    """Whether the last step crossed a multiple of ``every``."""
+    return images // every > (images - per_step) // every

@@ -1,0 +1,202 @@
+"""What a training is at one moment, and the run folder that keeps it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import __version__
+from ..networks import CheckpointError, Discriminator, Generator, load_tensors, load_weights, save_weights
+from ..process import ProcessSpace
+from .config import TrainingConfig
+
+_CHECKPOINTS_KEPT = 2
+
+
+@dataclass
+class TrainingState:
+    """Both networks, the averaged generator, both optimizers and the clock.
+
+    One ``step`` is ``d_steps`` updates of the discriminator and one of the generator; checkpoints lie between
+    steps, and every random draw of a step follows from (seed, step), so nothing else needs keeping.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    averaged: Generator
+    optimizer_g: torch.optim.Adam
+    optimizer_d: torch.optim.Adam
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    history: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, space: ProcessSpace, config: TrainingConfig, device: torch.device) -> TrainingState:
+        """Networks freshly drawn from the config's seed; the caller's random state is left alone."""
+        shape = {"resolution": config.resolution, "ch": config.ch, "attention": config.attention, "init": config.init}
+        draws = torch.Generator().manual_seed(config.seed)
+        with torch.random.fork_rng(devices=[]):
+            generator, averaged = (
+                Generator(space, latent=config.latent, embedding=config.embedding, generator=draws, **shape) for _ in range(2)
+            )
+            discriminator = Discriminator(space, generator=draws, **shape)
+        averaged.load_state_dict(generator.state_dict())
+        averaged.requires_grad_(False)
+        for network in (generator, averaged, discriminator):
+            network.to(device=device, memory_format=torch.channels_last)
+        betas = (config.beta1, config.beta2)
+        return cls(
+            generator,
+            discriminator,
+            averaged,
+            torch.optim.Adam(generator.parameters(), config.lr_g, betas, weight_decay=config.decay_g),
+            torch.optim.Adam(discriminator.parameters(), config.lr_d, betas, weight_decay=config.decay_d),
+        )
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "averaged": self.averaged}
+
+    def _optimizers(self) -> dict[str, torch.optim.Adam]:
+        return {"optimizer_g": self.optimizer_g, "optimizer_d": self.optimizer_d}
+
+    def save(self, path: Path, meta: dict[str, Any]) -> None:
+        """Write everything to one file, atomically."""
+        tensors = {f"{n}.{k}": t for n, network in self._networks().items() for k, t in network.state_dict().items()}
+        for name, optimizer in self._optimizers().items():
+            for index, slots in optimizer.state_dict()["state"].items():
+                tensors |= {f"{name}.{index}.{slot}": tensor for slot, tensor in slots.items()}
+        clock = {"step": self.step, "images": self.images, "seconds": self.seconds, "history": self.history}
+        save_weights(path, tensors, meta | clock)
+
+    def load(self, path: Path) -> None:
+        """Continue from what `save` wrote.
+
+        Raises:
+            CheckpointError: the file is damaged or belongs to other networks.
+        """
+        tensors, meta = load_weights(path)
+        for name, network in self._networks().items():
+            prefix = f"{name}."
+            own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+            load_tensors(network, own, path)
+        for name, optimizer in self._optimizers().items():
+            slots: dict[int, dict[str, torch.Tensor]] = {}
+            for key, tensor in tensors.items():
+                match = re.fullmatch(rf"{name}\.(\d+)\.(\w+)", key)
+                if match:
+                    slots.setdefault(int(match[1]), {})[match[2]] = tensor
+            optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
+        self.history = meta["history"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training's folder.
+
+    | file | what |
+    |---|---|
+    | ``config.json`` | settings, process space, data set and package version |
+    | ``log.jsonl``, ``tensorboard/`` | losses and throughput |
+    | ``samples/`` | grids of real and generated micrographs as training went on |
+    | ``checkpoints/`` | the newest two states, to resume from |
+    | ``generator.safetensors`` | the averaged generator, for `pspgan.load` |
+    """
+
+    folder: Path
+
+    @property
+    def generator_file(self) -> Path:
+        return self.folder / "generator.safetensors"
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What ``config.json`` holds.
+
+        Raises:
+            FileNotFoundError: the folder is no run.
+        """
+        path = self.folder / "config.json"
+        if not path.exists():
+            raise FileNotFoundError(f"{self.folder} is no training run: it has no config.json")
+        return json.loads(path.read_text())
+
+    @property
+    def config(self) -> TrainingConfig:
+        return TrainingConfig(**self.description["config"])
+
+    @property
+    def space(self) -> ProcessSpace:
+        return ProcessSpace.from_json(self.description["process_space"])
+
+    @property
+    def log(self) -> list[dict[str, float]]:
+        """The lines of ``log.jsonl``."""
+        path = self.folder / "log.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def create(self, config: TrainingConfig, preset: str, space: ProcessSpace, data: dict[str, Any]) -> None:
+        """Lay out the folder of a new run."""
+        for name in ("samples", "checkpoints"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.describe(config, preset, space, data)
+
+    def describe(self, config: TrainingConfig, preset: str, space: ProcessSpace, data: dict[str, Any]) -> None:
+        """Write ``config.json``."""
+        text = {
+            "preset": preset,
+            "config": config.model_dump(),
+            "process_space": space.to_json(),
+            "data": data,
+            "pspgan": __version__,
+            "torch": torch.__version__,
+        }
+        partial = self.folder / ".config.json.partial"
+        partial.write_text(json.dumps(text, indent=2))
+        partial.replace(self.folder / "config.json")
+
+    def checkpoints(self) -> list[Path]:
+        """States on disk, oldest first."""
+        return sorted((self.folder / "checkpoints").glob("state-*.safetensors"))
+
+    def save(self, state: TrainingState) -> None:
+        """Write a state and drop all but the newest ones."""
+        description = self.description
+        meta = {key: description[key] for key in ("process_space", "config", "pspgan")}
+        state.save(self.folder / "checkpoints" / f"state-{state.step:09d}.safetensors", meta)
+        for old in self.checkpoints()[:-_CHECKPOINTS_KEPT]:
+            old.unlink()
+
+    def resume(self, state: TrainingState, space: ProcessSpace) -> None:
+        """Load the newest readable state, and forget what was logged after it.
+
+        Raises:
+            CheckpointError: no state is there, or it is of another process space.
+        """
+        failures = []
+        for path in reversed(self.checkpoints()):
+            try:
+                _, meta = load_weights(path)
+            except CheckpointError as error:
+                failures.append(str(error))
+                continue
+            difference = ProcessSpace.from_json(meta["process_space"]).difference(space)
+            if difference:
+                raise CheckpointError(f"{path} is of another process space than the data: {difference}")
+            state.load(path)
+            kept = [line for line in self.log if line["images"] <= state.images]
+            partial = self.folder / ".log.jsonl.partial"
+            partial.write_text("".join(json.dumps(line) + os.linesep for line in kept))
+            partial.replace(self.folder / "log.jsonl")
+            return
+        raise CheckpointError(
+            f"{self.folder} has no checkpoint to resume from" + (f" ({'; '.join(failures)})" if failures else "")
+        )
