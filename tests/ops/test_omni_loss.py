@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from pspgan import ops
 from pspgan.ops import reference
@@ -221,6 +222,19 @@ def test_operators_keep_torchs_contract(dtype):
     torch.library.opcheck(
         torch.ops.pspgan.omni_loss_backward.default, (grad.requires_grad_(), scores, labels, 0.1, 2.0)
     )
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fake_tensors_of_a_gpu_keep_shape_dtype_and_device(dtype):
+    with FakeTensorMode():
+        scores = torch.empty(3, 5, dtype=dtype, device="cuda")
+        labels = torch.empty(3, 5, dtype=torch.int8, device="cuda")
+        loss = torch.ops.pspgan.omni_loss(scores, labels, 0.0, 1.0)
+        gradient = torch.ops.pspgan.omni_loss_backward(loss, scores, labels, 0.0, 1.0)
+    assert (loss.shape, loss.device.type) == ((3,), "cuda")
+    assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert (gradient.shape, gradient.dtype, gradient.device.type) == ((3, 5), dtype, "cuda")
 
 
 @pytest.mark.parametrize("impl", IMPLS)
