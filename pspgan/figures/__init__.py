@@ -1,0 +1,44 @@
+"""Figures of ensembles, statistics, linkages and training, each a function from data to a matplotlib Figure.
+
+Save one with ``figure.savefig("coverage.pdf")``; what functions take is in their docstrings.
+"""
+
+from .coverage import combinations, coverage, level_counts
+from .descriptors import (
+    by_condition,
+    by_specimen,
+    descriptor_along,
+    descriptor_comparison,
+    descriptor_names,
+    evolution_path,
+)
+from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
+from .micrographs import choose, comparable, conditions_in, evolution_micrographs, seeds_along, side_by_side
+from .spatial import two_point
+from .training import loss_curves, read_log, training_variety
+
+__all__ = [
+    "by_condition",
+    "by_specimen",
+    "choose",
+    "combinations",
+    "comparable",
+    "component_scatter",
+    "conditions_in",
+    "coverage",
+    "descriptor_along",
+    "descriptor_comparison",
+    "descriptor_names",
+    "evolution_micrographs",
+    "evolution_path",
+    "held_out_predictions",
+    "level_counts",
+    "loss_curves",
+    "predicted_against_measured",
+    "read_log",
+    "scores",
+    "seeds_along",
+    "side_by_side",
+    "training_variety",
+    "two_point",
+]

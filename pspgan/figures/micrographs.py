@@ -1,0 +1,179 @@
+"""Micrographs side by side: real beside generated (the paper's Fig. 4), and along one factor (Fig. 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from ..ensemble import EnsembleError, space_of
+from ..process import ProcessCondition
+from ..sources.imaging import area_average
+from .style import GENERATED, INK, REAL
+
+_CELL = 1.15  # inch a micrograph takes in a figure
+
+
+def conditions_in(dataset: xr.Dataset) -> list[ProcessCondition]:
+    """The conditions that an ensemble holds, sorted by the factors' values."""
+    space = space_of(dataset)
+    names = np.unique(dataset["condition"].values.astype(str))
+    return sorted(space.conditions(names.tolist()), key=lambda condition: condition.values)
+
+
+def choose(dataset: xr.Dataset, condition: str, n: int) -> np.ndarray:
+    """Sample indices of up to ``n`` micrographs of a condition, taken in turn from its specimens.
+
+    The choice follows the order in the ensemble (the seeds, where it was generated), never the looks.
+
+    Returns:
+        (<= n,) indices; empty where the ensemble has no micrograph of the condition.
+    """
+    found = np.flatnonzero(dataset["condition"].values.astype(str) == str(condition))
+    if "seed" in dataset.variables:
+        return found[np.argsort(dataset["seed"].values[found], kind="stable")][:n]
+    specimen = dataset["specimen"].values.astype(str)[found]
+    turn = np.zeros(len(found), dtype=int)
+    for name in np.unique(specimen):
+        turn[specimen == name] = np.arange(np.sum(specimen == name))
+    return found[np.lexsort((np.arange(len(found)), turn))][:n]
+
+
+def comparable(dataset: xr.Dataset, samples: Sequence[int], like: xr.Dataset) -> np.ndarray:
+    """Micrographs at the pixel size and field of another ensemble: area-averaged, then cropped centrally.
+
+    Args:
+        dataset: the ensemble to show, of the finer or the same reduction.
+        samples: which of its micrographs.
+        like: the ensemble whose ``attrs["reduction"]`` and image size count.
+
+    Returns:
+        (sample, y, x) uint8, no larger than a micrograph of ``like``.
+
+    Raises:
+        EnsembleError: the reductions of the two ensembles are not multiples.
+    """
+    factor, rest = divmod(like.attrs.get("reduction", 1), dataset.attrs.get("reduction", 1))
+    if factor < 1 or rest:
+        raise EnsembleError(
+            f'attribute "reduction" is {dataset.attrs.get("reduction", 1)} here and'
+            f' {like.attrs.get("reduction", 1)} in the ensemble to compare with; the second must be a'
+            " multiple of the first"
+        )
+    images = area_average(dataset["micrograph"].isel(sample=list(samples)).values, factor)
+    height, width = (min(a, b) for a, b in zip(images.shape[1:], like["micrograph"].shape[1:], strict=True))
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width]
+
+
+def side_by_side(
+    real: xr.Dataset, generated: xr.Dataset, conditions: Sequence[str] | None = None, n: int = 4
+) -> Figure:
+    """Real micrographs on the left, generated ones on the right, one row a condition (the paper's Fig. 4).
+
+    Real micrographs are shown at the pixel size and field of the generated ones. A condition without a real
+    micrograph is marked. A scale bar is drawn where the pixel size of a row is known and the same throughout.
+
+    Args:
+        real: an ensemble of real or simulated micrographs.
+        generated: an ensemble of generated ones.
+        conditions: rows, in any notation; all conditions of ``generated`` unless given.
+        n: micrographs a side.
+
+    Raises:
+        ConditionError: a condition outside the process space.
+    """
+    rows = space_of(generated).conditions(conditions) if conditions else conditions_in(generated)
+    figure = Figure(
+        figsize=(_CELL * (2 * n + 1), _CELL * len(rows) + 0.4), layout="constrained", facecolor="white"
+    )
+    grid = figure.subplots(len(rows), 2 * n + 1, squeeze=False, width_ratios=[*[1] * n, 0.15, *[1] * n])
+    ratio = generated.attrs.get("reduction", 1) // real.attrs.get("reduction", 1)
+    for axes, condition in zip(grid, rows, strict=True):
+        picked = [choose(dataset, str(condition), n) for dataset in (real, generated)]
+        images = [
+            comparable(dataset, s, generated) for dataset, s in zip((real, generated), picked, strict=True)
+        ]
+        for side, start in zip(images, (0, n + 1), strict=True):
+            _show(axes[start : start + n], side)
+        axes[n].axis("off")
+        observed = str(condition) in {str(c) for c in conditions_in(real)}
+        axes[0].set_ylabel(condition.label + ("" if observed else "\nunseen"), fontsize=9, color=INK)
+        pixel = np.concatenate(
+            [real["um_per_px"].values[picked[0]] * ratio, generated["um_per_px"].values[picked[1]]]
+        )
+        if np.isfinite(pixel).all() and np.allclose(pixel, pixel[0], rtol=1e-3):
+            _scale_bar(axes[n + 1], pixel[0], generated.sizes["x"])
+    grid[0][0].set_title(real.attrs["origin"], fontsize=10, color=REAL, loc="left")
+    grid[0][n + 1].set_title("generated", fontsize=10, color=GENERATED, loc="left")
+    return figure
+
+
+def seeds_along(dataset: xr.Dataset, conditions: Sequence[str], n: int) -> tuple[list[int], np.ndarray]:
+    """Latent seeds that an ensemble holds for every one of some conditions, and where they are.
+
+    Returns:
+        The ``n`` lowest such seeds, and sample indices (seed, condition).
+    """
+    condition, seed = dataset["condition"].values.astype(str), dataset["seed"].values
+    where = [{int(seed[i]): i for i in np.flatnonzero(condition == str(c))[::-1]} for c in conditions]
+    shared = sorted(set.intersection(*map(set, where)))[:n] if where else []
+    return shared, np.array([[column[s] for column in where] for s in shared], dtype=int).reshape(
+        len(shared), len(where)
+    )
+
+
+def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[str], n: int = 3) -> Figure:
+    """Generated micrographs along a path of conditions, a latent seed a row (the paper's Fig. 6).
+
+    Args:
+        generated: an ensemble of generated micrographs.
+        conditions: the path, for example `evolution_path`'s.
+        n: rows, each another seed.
+
+    Raises:
+        ValueError: no seed occurs in all of the conditions.
+    """
+    path = space_of(generated).conditions(conditions)
+    seeds, samples = seeds_along(generated, [str(c) for c in path], n)
+    if not seeds:
+        raise ValueError(
+            f"no seed occurs in all of {', '.join(map(str, path))}; generate them with the same seeds"
+        )
+    size = (_CELL * len(path) + 0.4, _CELL * len(seeds) + 0.4)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    grid = figure.subplots(len(seeds), len(path), squeeze=False)
+    for axes, seed, row in zip(grid, seeds, samples, strict=True):
+        _show(axes, generated["micrograph"].isel(sample=row).values)
+        axes[0].set_ylabel(f"seed {seed}", fontsize=9, color=INK)
+    for axes, condition in zip(grid[0], path, strict=True):
+        axes.set_title(condition.label, fontsize=9, color=INK)
+    return figure
+
+
+def scale_bar_um(um_per_px: float, width: int) -> float:
+    """A round length in µm, 1, 2 or 5 times a power of ten, below half of an image ``width`` px wide."""
+    most = um_per_px * width * 0.45
+    power = 10.0 ** np.floor(np.log10(most))
+    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= most)
+
+
+def _show(axes, images: np.ndarray) -> None:
+    for i, one in enumerate(axes):
+        one.set(xticks=[], yticks=[])
+        for spine in one.spines.values():
+            spine.set_visible(False)
+        if i < len(images):
+            one.imshow(images[i], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        elif i == 0:
+            one.text(0.0, 0.5, "none", fontsize=9, color=INK, transform=one.transAxes)
+
+
+def _scale_bar(axes, um_per_px: float, width: int) -> None:
+    length = scale_bar_um(um_per_px, width)
+    right, below = width - 1.5, width * 1.04
+    axes.autoscale(False)
+    axes.plot([right - length / um_per_px, right], [below, below], color=INK, linewidth=2, clip_on=False)
+    axes.set_xlabel(f"{length:g} µm", fontsize=8, color=INK, loc="right")

@@ -1,0 +1,244 @@
+"""Sections that set generated beside real in numbers: evolution, two-point statistics, descriptors."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from ..figures import (
+    by_condition,
+    conditions_in,
+    descriptor_along,
+    descriptor_comparison,
+    descriptor_names,
+    evolution_path,
+)
+from ..figures.descriptors import descriptor_label
+from ..figures.spatial import autocorrelation
+from ..figures.spatial import two_point as two_point_figure
+from ..figures.style import unit_text, with_unit
+from ..process import Factor, ProcessCondition
+from ..statistics import settings_of
+from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text
+from .images import MOST, strip
+from .inputs import Inputs, evenly
+
+_OPEN = 6  # conditions whose two-point statistics are not folded
+_CURVE = 25  # points of a predicted curve
+
+
+def evolution(inputs: Inputs) -> Section:
+    """The paper's Fig. 6: along the ordinal factor that changes, all others fixed."""
+    section = Section("evolution", "Evolution along one factor")
+    try:
+        factor, observed = evolution_path(inputs.space, conditions_in(inputs.real))
+    except ValueError as error:
+        section.blocks.append(Text(f"Left out: {error}."))
+        return section
+    path = _extended(inputs, factor, observed)
+    section.title = f"Evolution with {factor.name}"
+    fixed = ", ".join(
+        f"{f.name} {f.format(v)}{' ' + unit_text(f.unit) if f.unit else ''}"
+        for f, v in zip(inputs.space.factors, path[0].values, strict=True)
+        if f != factor
+    )
+    section.blocks.append(
+        Text(
+            f"The series in which {factor.name} alone changes, over the most observed values"
+            f" ({len(observed)})"
+            + (f", at {fixed}." if fixed else ".")
+        )
+    )
+    if inputs.generated is None:
+        section.blocks.append(
+            Missing(
+                "No generated ensemble was given.",
+                f"pspgan generate RUN --conditions observed -o {inputs.stores[1]}",
+            )
+        )
+    else:
+        section.blocks.append(strip(inputs, factor, path))
+    if isinstance(inputs.statistics, Missing):
+        section.blocks.append(inputs.statistics)
+        return section
+    panels = []
+    for name in _shown_descriptors(inputs):
+        prediction = _predicted_curve(inputs, factor, path, name)
+        figure = descriptor_along(inputs.statistics, name, factor, path, prediction)
+        label = descriptor_label(next(iter(inputs.statistics.values())), name)
+        alt = (
+            f"{label} against {with_unit(factor.name, factor.unit)} for {' and '.join(inputs.statistics)}"
+            " micrographs: "
+        )
+        alt += "; ".join(_series_in_words(key, one, name, path) for key, one in inputs.statistics.items())
+        panels.append(Panel.of(figure, alt))
+    caption = (
+        f"Descriptors against {factor.name}. Points are means; bars, standard errors: over specimens for"
+        f" {inputs.reference} micrographs (none where there is a single specimen), over seeds for generated"
+        f" ones. Lengths in pixels of {_common_pixel(inputs)}."
+    )
+    if inputs.linkage is not None:
+        caption += " Dotted: the linkage's prediction with one standard deviation."
+    section.blocks.append(Panels(panels, caption))
+    return section
+
+
+def _extended(inputs: Inputs, factor: Factor, path: list[ProcessCondition]) -> list[ProcessCondition]:
+    """The path, with generated conditions on the same line."""
+    fixed = path[0].as_dict() | {factor.name: None}
+    same = [c for c in inputs.conditions if c.as_dict() | {factor.name: None} == fixed]
+    return sorted(same, key=lambda c: c[factor.name])
+
+
+def _predicted_curve(
+    inputs: Inputs, factor: Factor, path: list[ProcessCondition], name: str
+) -> tuple[list[ProcessCondition], np.ndarray, np.ndarray] | None:
+    """What the linkage predicts for a descriptor between the ends of a path."""
+    if inputs.linkage is None or name not in inputs.linkage.targets_:
+        return None
+    ends = [path[0][factor.name], path[-1][factor.name]]
+    spaced = np.geomspace if factor.scale == "log" else np.linspace
+    values = np.clip(spaced(*ends, _CURVE), *ends)
+    points = [inputs.space.condition(path[0].as_dict() | {factor.name: float(v)}) for v in values]
+    mean, deviation = inputs.linkage.predict_arrays(inputs.linkage.conditions(points))
+    column = list(inputs.linkage.targets_).index(name)
+    return points, mean[:, column], deviation[:, column]
+
+
+def _series_in_words(label: str, statistics: xr.Dataset, name: str, path: list[ProcessCondition]) -> str:
+    mean = by_condition(statistics, name)["mean"]
+    values = [f"{mean[str(c)]:.3g}" for c in path if str(c) in mean.index]
+    return f"{label} {', '.join(values) if values else 'none'}"
+
+
+def _shown_descriptors(inputs: Inputs) -> list[str]:
+    """Descriptors with values in every ensemble: in µm where every pixel size is known, else in pixels."""
+    every = list(inputs.statistics.values())
+    scaled = all(np.isfinite(one["um_per_px"].values).all() for one in every)
+    names = [name for name in descriptor_names(every[0]) if not name.endswith("_um")]
+    if scaled:
+        names = [f"{name}_um" if f"{name}_um" in every[0] else name for name in names]
+    return [
+        name for name in names if all(name in one and np.isfinite(one[name].values).any() for one in every)
+    ]
+
+
+def _common_pixel(inputs: Inputs) -> str:
+    reduction = settings_of(inputs.statistics[inputs.reference])["reduction"]
+    return f"{reduction} × {reduction} source pixels"
+
+
+def two_point(inputs: Inputs) -> Section:
+    """Mean two-point maps and radial averages of every condition."""
+    section = Section("two-point", "Two-point statistics")
+    if isinstance(inputs.statistics, Missing):
+        section.blocks.append(inputs.statistics)
+        return section
+    try:
+        pair = autocorrelation(inputs.statistics[inputs.reference])
+    except ValueError as error:
+        section.blocks.append(Text(f"Left out: {error}."))
+        return section
+    section.blocks.append(
+        Text(
+            f"How probable it is that both ends of a vector lie in the phases {pair} (0 dark, 1 bright). The"
+            " value at the zero vector is the phase's area fraction, the decay tells the size of its"
+            " regions, rings their spacing, and a map that is not round tells an orientation."
+        )
+    )
+    shown = evenly(inputs.conditions, MOST)
+    order = sorted(shown, key=lambda c: (min(_samples(inputs, c)) == 0, -_samples(inputs, c)[0]))
+    panels = [_two_point_panel(inputs, c, pair) for c in order]
+    caption = (
+        f"Conditions with the most {inputs.reference} micrographs first. Maps: mean autocovariance over the"
+        f" micrographs of a condition, {pair}, scaled to 1 at the zero vector so that the area fraction plays"
+        " no part. Curves: two-point statistics averaged over directions, mean (line) and standard deviation"
+        " over micrographs (band); a narrower band is less variety. Vectors in pixels of"
+        f" {_common_pixel(inputs)}."
+    )
+    section.blocks.append(Panels(panels[:_OPEN], caption))
+    if panels[_OPEN:]:
+        rest = Panels(panels[_OPEN:], "As above, for the other conditions.")
+        section.blocks.append(Fold(f"{len(panels) - _OPEN} more conditions", [rest]))
+    return section
+
+
+def _samples(inputs: Inputs, condition: ProcessCondition) -> list[int]:
+    """Micrographs of a condition in each of the ensembles."""
+    return [
+        int(np.sum(one["condition"].values.astype(str) == str(condition)))
+        for one in inputs.statistics.values()
+    ]
+
+
+def _two_point_panel(inputs: Inputs, condition: ProcessCondition, pair: str) -> Panel:
+    counts = dict(zip(inputs.statistics, _samples(inputs, condition), strict=True))
+    who = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
+    title = condition.label + (" (not seen in training)" if str(condition) in inputs.unseen else "")
+    alt = f"Mean two-point maps and radial averages, {pair}, of {who} micrographs, {condition.label}"
+    return Panel.of(two_point_figure(inputs.statistics, str(condition)), alt, title)
+
+
+def descriptors(inputs: Inputs) -> Section:
+    """Descriptors of every condition, and how well generated micrographs agree with real ones."""
+    section = Section("descriptors", "Descriptors")
+    if isinstance(inputs.statistics, Missing):
+        section.blocks.append(inputs.statistics)
+        return section
+    shown = _shown_descriptors(inputs)
+    if inputs.generated is not None:
+        section.blocks.append(_agreement(inputs, shown))
+    conditions = evenly(inputs.conditions, MOST)
+    panels = []
+    for name in shown:
+        label = descriptor_label(inputs.statistics[inputs.reference], name)
+        alt = f"{label} of {len(conditions)} conditions, {' and '.join(inputs.statistics)}"
+        panels.append(Panel.of(descriptor_comparison(inputs.statistics, name, conditions), alt))
+    caption = (
+        f"Descriptors of every condition. Pale dots, single specimens ({inputs.reference}); markers, means;"
+        " bars, standard errors over specimens, or over seeds for generated micrographs. A mean without a"
+        f" bar rests on a single specimen. Lengths in pixels of {_common_pixel(inputs)}."
+    )
+    section.blocks.append(Panels(panels, caption))
+    return section
+
+
+def _agreement(inputs: Inputs, shown: list[str]) -> Table:
+    real, generated = inputs.statistics[inputs.reference], inputs.statistics["generated"]
+    rows = []
+    for name in shown:
+        both = (
+            by_condition(real, name)
+            .join(by_condition(generated, name), rsuffix="_generated", how="inner")
+            .dropna(subset="mean")
+        )
+        difference = (both["mean_generated"] - both["mean"]).abs()
+        error = np.hypot(both["standard_error"], both["standard_error_generated"].fillna(0.0))
+        testable = error.notna()
+        within = int((difference[testable] <= 2 * error[testable]).sum())
+        spread = both["mean"].std() * both["mean_generated"].std()
+        correlation = both["mean"].corr(both["mean_generated"]) if len(both) > 2 and spread > 0 else np.nan
+        rows.append(
+            [
+                descriptor_label(real, name),
+                both["mean"].mean(),
+                both["mean_generated"].mean(),
+                difference.mean(),
+                correlation,
+                f"{within} of {int(testable.sum())}",
+            ]
+        )
+    header = [
+        "descriptor",
+        f"{inputs.reference}, mean over conditions",
+        "generated",
+        "mean absolute difference",
+        "correlation over conditions",
+        "within 2 standard errors",
+    ]
+    caption = (
+        f"Generated against {inputs.reference} micrographs, over the conditions that both have. Correlation:"
+        " Pearson's r of condition means (1: generated conditions differ as real ones do; 0: unrelated)."
+        " Within 2 standard errors: of the conditions with at least two specimens."
+    )
+    return Table(caption, header, rows)

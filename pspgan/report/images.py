@@ -1,0 +1,136 @@
+"""Sections and blocks that show micrographs: real beside generated, and along one factor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from ..figures import choose, comparable, conditions_in, seeds_along
+from ..figures.micrographs import scale_bar_um
+from ..figures.style import unit_text
+from ..process import Factor, ProcessCondition
+from .blocks import Comparison, Comparisons, Missing, Section, Side, Strip, Tile, image_uri
+from .inputs import Inputs, evenly
+
+MOST = 40  # conditions that are shown; the stores hold the rest
+
+_TILES = 4  # micrographs of a condition on each side
+_SEEDS = 3  # rows of the evolution
+
+
+def side_by_side(inputs: Inputs) -> Section:
+    """The paper's Fig. 4."""
+    section = Section("micrographs", f"{inputs.reference.capitalize()} beside generated micrographs")
+    if inputs.generated is None:
+        section.blocks.append(
+            Missing(
+                "No generated ensemble was given. A trained run writes one:",
+                f"pspgan generate RUN --conditions observed -n 32 -o {inputs.stores[1]}",
+            )
+        )
+        return section
+    conditions = conditions_in(inputs.generated)
+    shown = evenly(conditions, MOST)
+    height, width = inputs.generated["micrograph"].shape[1:]
+    reduction = inputs.generated.attrs.get("reduction", 1)
+    caption = (
+        f"Left, {inputs.reference} micrographs; right, generated ones of the same condition. Both have the"
+        f" same pixel size in source pixels and the same field, {width} × {height} px: {inputs.reference}"
+        f" micrographs are area-averaged ({reduction} × {reduction} source pixels into one) and cropped"
+        " around their centre. They are taken in turn from the specimens, generated ones by ascending seed,"
+        " not for their looks."
+    )
+    if np.isfinite(inputs.real["um_per_px"].values).any():
+        caption += " Where the pixel size is known, the width of the field is given."
+    left_out = set(map(str, conditions_in(inputs.real))) - set(map(str, conditions))
+    if left_out:
+        caption += f" {len(left_out)} {inputs.reference} conditions were not generated."
+    if len(shown) < len(conditions):
+        caption += f" {len(shown)} of {len(conditions)} generated conditions are shown, chosen evenly."
+    rows = [_comparison(inputs, condition) for condition in shown]
+    section.blocks.append(Comparisons(rows, caption, _tile_width(inputs.generated)))
+    return section
+
+
+def _tile_width(ensemble: xr.Dataset) -> int:
+    """Width of a micrograph on the page, CSS px: small ones are enlarged by a whole factor."""
+    width = ensemble.sizes["x"]
+    return width * max(round(128 / width), 1) if width <= 128 else 192
+
+
+def _comparison(inputs: Inputs, condition: ProcessCondition) -> Comparison:
+    name = str(condition)
+    real, pixels = _tiles(inputs, inputs.real, name, condition.label)
+    generated, more = _tiles(inputs, inputs.generated, name, condition.label)
+    pixels = np.concatenate([pixels, more])
+    scale = None
+    if np.isfinite(pixels).all() and np.allclose(pixels, pixels[0], rtol=1e-3):
+        width = inputs.generated.sizes["x"]
+        length = scale_bar_um(pixels[0], width)
+        scale = length / (pixels[0] * width), f"{length:g} µm"
+        real, generated = ([Tile(t.src, t.alt) for t in side] for side in (real, generated))
+    mine = inputs.real["condition"].values.astype(str) == name
+    specimens = np.unique(inputs.real["specimen"].values.astype(str)[mine]).size
+    heading = f"{inputs.reference}: {_count(int(mine.sum()), 'micrograph')}, {_count(specimens, 'specimen')}"
+    if not real:
+        heading = f"{inputs.reference}: no micrograph of this combination"
+    sides = (Side(heading, inputs.reference, real), Side("generated", "generated", generated))
+    return Comparison(condition.label, name not in inputs.unseen, sides, scale)
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}{'' if n == 1 else 's'}"
+
+
+def _tiles(
+    inputs: Inputs, ensemble: xr.Dataset, condition: str, label: str, n: int = _TILES
+) -> tuple[list[Tile], np.ndarray]:
+    """Up to ``n`` micrographs of a condition, and the sizes of their pixels in µm."""
+    samples = choose(ensemble, condition, n)
+    if not len(samples):
+        return [], np.empty(0)
+    images = comparable(ensemble, samples, inputs.generated)
+    ratio = inputs.generated.attrs.get("reduction", 1) / ensemble.attrs.get("reduction", 1)
+    pixels = ensemble["um_per_px"].values[samples] * ratio
+    origin = ensemble.attrs["origin"]
+    tiles = []
+    for sample, image, pixel in zip(samples, images, pixels, strict=True):
+        if "seed" in ensemble.coords:
+            what = f"seed {int(ensemble['seed'].values[sample])}"
+        else:
+            what = f"specimen {ensemble['specimen'].values[sample]}"
+        field = f"{pixel * image.shape[1]:.3g} µm wide" if np.isfinite(pixel) else ""
+        alt = f"{origin} micrograph, {label}, {what}" + (f", field {field}" if field else "")
+        tiles.append(Tile(image_uri(image), alt, field))
+    return tiles, pixels
+
+
+def strip(inputs: Inputs, factor: Factor, path: Sequence[ProcessCondition]) -> Strip:
+    """Micrographs along a path: the first real one of each condition, and generated ones seed by seed."""
+    here = [i for i, condition in enumerate(path) if len(choose(inputs.generated, str(condition), 1))]
+    seeds, samples = seeds_along(inputs.generated, [str(path[i]) for i in here], _SEEDS)
+    rows = [(inputs.reference, _first_of_each(inputs, inputs.real, path))]
+    for seed, row in zip(seeds, samples, strict=True):
+        cells: list[Tile | None] = [None] * len(path)
+        for i, image in zip(here, inputs.generated["micrograph"].isel(sample=row).values, strict=True):
+            cells[i] = Tile(image_uri(image), f"generated micrograph, {path[i].label}, seed {seed}")
+        rows.append((f"seed {seed}", cells))
+    if not seeds:
+        rows.append(("generated", _first_of_each(inputs, inputs.generated, path)))
+    unit = f" {unit_text(factor.unit)}" if factor.unit else ""
+    columns = [(factor.format(c[factor.name]) + unit, str(c) in inputs.unseen) for c in path]
+    caption = (
+        f"Micrographs along {factor.name}, at the same pixel size in source pixels. First row,"
+        f" {inputs.reference}, with the width of the field where it is known; below, generated"
+        + (", with the same latent in each row." if seeds else " (no seed occurs in all of the conditions).")
+    )
+    return Strip(columns, rows, caption, _tile_width(inputs.generated))
+
+
+def _first_of_each(
+    inputs: Inputs, ensemble: xr.Dataset, path: Sequence[ProcessCondition]
+) -> list[Tile | None]:
+    first = [_tiles(inputs, ensemble, str(c), c.label, 1)[0] for c in path]
+    return [tiles[0] if tiles else None for tiles in first]

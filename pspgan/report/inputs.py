@@ -1,0 +1,154 @@
+"""What a report is made from: ensembles, their statistics, a linkage, a run; opened, checked, and named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..ensemble import open_ensemble, space_of, validate
+from ..figures import conditions_in
+from ..process import ProcessCondition, ProcessSpace
+from ..statistics import StatisticsError, check_comparable, open_statistics
+from .blocks import Missing
+
+if TYPE_CHECKING:
+    from ..evaluation import Report
+    from ..linkage import Linkage
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of one report; what was not given is None.
+
+    Attributes:
+        real: ensemble of real or simulated micrographs.
+        generated: ensemble of generated ones.
+        linkage: a fitted linkage.
+        linkage_folder: where it was read from, if it was.
+        run: folder of a training run.
+        evaluation: result of an evaluation, as text or a table.
+    """
+
+    real: xr.Dataset
+    generated: xr.Dataset | None
+    linkage: Linkage | None
+    linkage_folder: Path | None
+    run: Path | None
+    evaluation: Report | pd.DataFrame | str | None
+
+    @classmethod
+    def open(
+        cls,
+        real: str | os.PathLike | xr.Dataset,
+        generated: str | os.PathLike | xr.Dataset | None,
+        linkage: str | os.PathLike | Linkage | None,
+        run: str | os.PathLike | None,
+        evaluation: Report | pd.DataFrame | str | None,
+    ) -> Inputs:
+        """Open what is given as a path, and check that it fits together.
+
+        Raises:
+            FileNotFoundError: a path with nothing there.
+            EnsembleError: a store that is no ensemble.
+            ValueError: ensembles of the wrong origin, or of different process spaces.
+        """
+        real, generated = _opened(real), _opened(generated) if generated is not None else None
+        if real.attrs["origin"] == "generated":
+            raise ValueError(
+                f"{_name(real)} holds generated micrographs; give the real or simulated ones first"
+            )
+        if generated is not None:
+            if generated.attrs["origin"] != "generated":
+                raise ValueError(
+                    f"{_name(generated)} holds {generated.attrs['origin']} micrographs; the second ensemble"
+                    " must be generated"
+                )
+            difference = space_of(real).difference(space_of(generated))
+            if difference:
+                raise ValueError(f"{_name(real)} and {_name(generated)} differ in {difference}")
+        folder = Path(linkage) if isinstance(linkage, str | os.PathLike) else None
+        if folder is not None:
+            from ..linkage import Linkage
+
+            linkage = Linkage.load(folder)
+        if run is not None and not Path(run).is_dir():
+            raise FileNotFoundError(f"{run}: no such training run")
+        return cls(real, generated, linkage, folder, Path(run) if run is not None else None, evaluation)
+
+    @property
+    def space(self) -> ProcessSpace:
+        """The process space that both ensembles share."""
+        return space_of(self.real)
+
+    @property
+    def reference(self) -> str:
+        """What the first ensemble is: ``real`` or ``simulated``."""
+        return self.real.attrs["origin"]
+
+    @cached_property
+    def conditions(self) -> list[ProcessCondition]:
+        """Conditions of the ensembles together, sorted by value."""
+        found = {
+            c.values: c for one in (self.generated, self.real) if one is not None for c in conditions_in(one)
+        }
+        return [found[values] for values in sorted(found)]
+
+    @cached_property
+    def unseen(self) -> set[str]:
+        """Generated conditions that training did not see."""
+        if self.generated is None:
+            return set()
+        table = zip(
+            self.generated["condition"].values.astype(str), self.generated["observed"].values, strict=True
+        )
+        return {condition for condition, observed in table if not observed}
+
+    @cached_property
+    def statistics(self) -> dict[str, xr.Dataset] | Missing:
+        """Name of an ensemble -> its statistics; or what is missing and how to make it."""
+        stores = {self.reference: self.real} | (
+            {} if self.generated is None else {"generated": self.generated}
+        )
+        try:
+            opened = {name: open_statistics(ensemble) for name, ensemble in stores.items()}
+            check_comparable(*opened.values())
+        except StatisticsError as error:
+            return Missing(
+                f"This section needs statistics: {error}.",
+                f"pspgan stats {' '.join(map(_name, stores.values()))}",
+            )
+        return opened
+
+    @property
+    def stores(self) -> tuple[str, str]:
+        """The two ensembles as one would write them in a command."""
+        return _name(self.real), "gen.zarr" if self.generated is None else _name(self.generated)
+
+
+def evenly(items: Sequence, most: int) -> list:
+    """At most ``most`` of the items, at even distances, the first and last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+def _opened(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
+    if isinstance(ensemble, xr.Dataset):
+        validate(ensemble)
+        return ensemble
+    return open_ensemble(ensemble)
+
+
+def _name(ensemble: xr.Dataset) -> str:
+    source = ensemble.encoding.get("source")
+    if source is None:
+        return "gen.zarr" if ensemble.attrs["origin"] == "generated" else "real.zarr"
+    return Path(source).name

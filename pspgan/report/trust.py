@@ -1,0 +1,202 @@
+"""Sections on how far predictions and generated micrographs can be trusted: linkage and evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..evaluation.report import ALL
+from ..figures import component_scatter, predicted_against_measured, scores
+from ..figures.linkage import target_label
+from .blocks import Fold, Missing, Panel, Panels, Preformatted, Section, Table, Text, number
+from .inputs import Inputs
+
+if TYPE_CHECKING:
+    from ..evaluation import Report
+    from ..linkage import Linkage
+
+
+def linkage(inputs: Inputs) -> Section:
+    """Scores, predictions against measurements, and the space of principal components."""
+    section = Section("linkage", "Linkage from process to structure")
+    if inputs.linkage is None:
+        stores = " ".join(inputs.stores if inputs.generated is not None else inputs.stores[:1])
+        section.blocks.append(
+            Missing(
+                "No linkage was given. It is fitted on ensembles that have statistics:",
+                f"pspgan link {stores} -o linkage",
+            )
+        )
+        return section
+    fitted = inputs.linkage
+    validation = fitted.validation_
+    tested = validation["tested_on"].iloc[0]
+    section.blocks.append(Text(_verdict(validation, tested)))
+    panels = [_score_panel(validation, held_out) for held_out in ("specimens", "conditions")]
+    caption = (
+        f"R² of every target on {tested} specimens that the fit did not see: left, other specimens of the"
+        " same conditions may have been seen; right, the whole condition was held out. Bars: 5 to 95 % over"
+        " resampled groups. 1 is perfect, 0 no better than the mean; scores below −1 are drawn at −1."
+    )
+    if (validation["fit"] == "generated").any() and tested != "generated":
+        caption += (
+            " The generator was trained on these specimens, so fits on generated micrographs have seen them"
+            " indirectly."
+        )
+    section.blocks += [Panels(panels, caption), Fold("Scores as a table", [_score_table(fitted)])]
+    shown = _shown_targets(fitted)
+    panels = [
+        Panel.of(
+            predicted_against_measured(fitted, name),
+            f"Predicted against measured {_label(fitted, name)}, one point a specimen, condition held out",
+        )
+        for name in shown
+    ]
+    caption = (
+        "Predicted against measured, a point a specimen; its condition, and every other specimen of it, was"
+        " held out of the fit. Bars: standard deviation of the prediction. On the line, prediction and"
+        " measurement agree. The regressor is the one chosen on all specimens, while the scores above choose"
+        " it anew in every fold."
+    )
+    section.blocks.append(Panels(panels, caption))
+    if len(fitted.basis_.explained) > 1:
+        panels = [
+            Panel.of(
+                component_scatter(fitted, factor.name),
+                f"Specimens in the plane of the first two principal components, coloured by {factor.name}",
+            )
+            for factor in fitted.space_.factors
+        ]
+        caption = (
+            "Specimens in the plane of the first two principal components of their two-point statistics,"
+            " coloured by each process factor. Generated points (diamonds) away from the others would mean"
+            " statistics that no measured specimen has."
+        )
+        section.blocks.append(Panels(panels, caption))
+    return section
+
+
+def _label(fitted: Linkage, name: str) -> str:
+    return target_label(name, fitted.units_[list(fitted.targets_).index(name)])
+
+
+def _verdict(validation: pd.DataFrame, tested: str) -> str:
+    """The result in two sentences."""
+    first = validation[validation["fit"] == tested]
+    words = []
+    for held_out in ("specimens", "conditions"):
+        known = first[(first["held_out"] == held_out) & first["r2"].notna()]
+        if known.empty:
+            words.append(f"Held-out {held_out} could not be scored: there are too few.")
+            continue
+        best = known.loc[known["r2"].idxmax()]
+        sure = int((known["r2_low"] > 0).sum())
+        words.append(
+            f"On held-out {held_out} the fit on {tested} specimens beats the mean for"
+            f" {int((known['r2'] > 0).sum())} of {len(known)} targets, {sure} of them beyond the interval;"
+            f" best is {target_label(best['target'], best['unit'])} with R² {_interval(best)}."
+        )
+    return " ".join(words)
+
+
+def _interval(row: pd.Series) -> str:
+    if not np.isfinite(row["r2"]):
+        return "–"
+    return f"{row['r2']:.2f} ({row['r2_low']:.2f} to {row['r2_high']:.2f})".replace("-", "−")
+
+
+def _score_panel(validation: pd.DataFrame, held_out: str) -> Panel:
+    chosen = validation[(validation["held_out"] == held_out) & validation["r2"].notna()]
+    words = "; ".join(
+        f"fit on {fit}: "
+        + ", ".join(f"{target} {r2:.2f}" for target, r2 in zip(one["target"], one["r2"], strict=True))
+        for fit, one in chosen.groupby("fit", sort=False)
+    )
+    return Panel.of(
+        scores(validation, held_out), f"R² on held-out {held_out}. {words}", title=f"Held-out {held_out}"
+    )
+
+
+def _score_table(fitted: Linkage) -> Table:
+    validation = fitted.validation_
+    columns = list(dict.fromkeys(zip(validation["fit"], validation["held_out"], strict=True)))
+    indexed = validation.set_index(["fit", "held_out", "target"])
+    rows = []
+    for target, unit in zip(fitted.targets_, fitted.units_, strict=True):
+        first = indexed.loc[(*columns[0], target)]
+        row = [target_label(target, unit), *(_interval(indexed.loc[(*column, target)]) for column in columns)]
+        rows.append([*row, first["mae"], first["coverage"], fitted.regressors_[target]])
+    groups = {
+        column: int(validation.set_index(["fit", "held_out"]).loc[[column], "groups"].max())
+        for column in columns
+    }
+    header = [
+        "target",
+        *(f"fit on {fit}: R², held-out {held_out} ({groups[fit, held_out]})" for fit, held_out in columns),
+        "mean absolute error",
+        "share inside the 90 % interval",
+        "regressor",
+    ]
+    fit, held_out = columns[0]
+    caption = (
+        "R² with its 5 to 95 % range over resampled groups; in the header, the number of groups. Mean"
+        " absolute error and the share of specimens inside their 90 % prediction interval are of the fit on"
+        f" {fit}, held-out {held_out}. The regressor is that of the final fit on everything; “mean” says that"
+        " process did not predict this target."
+    )
+    return Table(caption, header, rows)
+
+
+def _shown_targets(fitted: Linkage) -> list[str]:
+    """The first component, and each descriptor in µm where it has values, else in pixels."""
+    names = [name for name in fitted.basis_.descriptors if f"{name}_um" not in fitted.targets_]
+    return [fitted.targets_[0], *names]
+
+
+def evaluation(inputs: Inputs) -> Section:
+    """What `pspgan.evaluation.evaluate` found."""
+    section = Section("evaluation", "Evaluation of the generated micrographs")
+    found, title = inputs.evaluation, f"Generated against {inputs.reference} micrographs"
+    if found is None:
+        section.blocks.append(
+            Missing(
+                "No evaluation was given. How far generated micrographs are from real ones, beside how far"
+                " real ones are from each other, is measured in Python:",
+                "psp.write_report(real, gen, evaluation=psp.evaluate(real, gen))",
+            )
+        )
+    elif isinstance(found, pd.DataFrame):
+        section.blocks.append(
+            Table.of(title, found if isinstance(found.index, pd.RangeIndex) else found.reset_index())
+        )
+    elif isinstance(found, str):
+        section.blocks.append(Preformatted(title, found))
+    else:
+        section.blocks += [
+            _average(found),
+            Fold("Condition by condition, and how to read it", [Preformatted(title, str(found))]),
+        ]
+    return section
+
+
+def _average(found: Report) -> Table:
+    lines = found.table[found.table["condition"] == ALL]
+    rows = [
+        [line["kind"], target_label(line["quantity"], line["unit"])]
+        + [_with_range(line, name) for name in ("generated", "real", "ratio")]
+        for _, line in lines.iterrows()
+    ]
+    caption = (
+        "Averages over conditions, with 5 to 95 % of resampled conditions. Distance, generated: of generated"
+        " from real micrographs; real: of one half of the real ones from the other. A ratio near 1 says that"
+        " generated micrographs differ from real ones as real ones differ from one another. Spread: within a"
+        " condition; a ratio below 1 says that generated micrographs vary less."
+    )
+    return Table(caption, ["kind", "quantity", "generated", "real", "ratio"], rows)
+
+
+def _with_range(line: pd.Series, name: str) -> str:
+    low, high = number(line[f"{name}_low"]), number(line[f"{name}_high"])
+    return f"{number(line[name])} ({low} to {high})"
