@@ -47,7 +47,7 @@ def discs(
     reduction: int = 1,
     space: ProcessSpace = SPACE,
 ) -> xr.Dataset:
-    """Ensemble of ``specimens`` a condition, ``fields`` micrographs each; radii differ by ``specimen_sd`` px."""
+    """Ensemble of ``specimens`` a condition, ``fields`` micrographs each; ``specimen_sd`` of radii in px."""
     rng = np.random.default_rng(seed)
     images, rows, names = [], [], []
     for text in conditions:

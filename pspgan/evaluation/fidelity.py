@@ -82,7 +82,7 @@ def evaluate(real: xr.Dataset | str, gen: xr.Dataset | str, seed: int = 0, split
     if not common:
         raise ValueError(
             f"no condition is in both: real has {', '.join(sorted(conditions[0])[:5])}, "
-            f"generated {', '.join(sorted(conditions[1])[:5])}; generate what was observed: --conditions observed"
+            f"generated {', '.join(sorted(conditions[1])[:5])}; generate with --conditions observed"
         )
     lines = []
     for k, condition in enumerate(tqdm(common, desc="evaluation", unit="condition", disable=None)):

@@ -37,8 +37,8 @@ def match(*ensembles: xr.Dataset) -> list[xr.Dataset]:
         own = int(ensemble.attrs["reduction"])
         if reduction % own:
             raise EnsembleError(
-                f"{name} has reduction {own}, which does not divide {reduction}, the coarsest: their pixels cannot "
-                "be made alike; generate or import one of them at a multiple of the other"
+                f"{name} has reduction {own}, which does not divide {reduction}, the coarsest: their "
+                "pixels cannot be made alike; generate or import one of them at a multiple of the other"
             )
         if not ensemble.sizes["sample"]:
             raise EnsembleError(f"{name} holds no micrographs")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,15 @@ import xarray as xr
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..ensemble import open_ensemble, space_of, validate
 from ..process import ConditionLike, ProcessCondition, ProcessSpace
 from . import storage
 from .features import factor_of_column, process_features
+from .inputs import join, observing, open_all, statistics_of
 from .regression import REGRESSORS, RegressorName, TargetRegressor
-from .structure import SpecimenTable, StructureBasis, statistics_of
+from .structure import SpecimenTable, StructureBasis
 from .suggestion import suggest
 from .summary import summarise
-from .validation import fits_of, r2
-from .validation import validate as cross_validate
+from .validation import fits_of, r2, validate
 
 
 class Linkage(BaseEstimator):
@@ -82,13 +80,13 @@ class Linkage(BaseEstimator):
             raise ValueError(f'regressor "{self.regressor}" is none of auto, {", ".join(REGRESSORS)}')
         if int(self.n_components) < 1:
             raise ValueError(f"n_components is {self.n_components}; at least 1 is needed")
-        opened = _open(ensembles)
+        opened = open_all(ensembles)
         statistics = statistics_of(opened)
         origin = np.array([ensemble.attrs["origin"] for ensemble in opened])
         tested, _ = fits_of(origin)
         reference = [s for s, o in zip(statistics, origin, strict=True) if o == tested]
-        basis = StructureBasis.fit(_join(reference), int(self.n_components), self.descriptors, self.seed)
-        space = _observing(opened)
+        basis = StructureBasis.fit(join(reference), int(self.n_components), self.descriptors, self.seed)
+        space = observing(opened)
         table = SpecimenTable.of(opened, [basis.transform(s) for s in statistics], space)
         for what, labels in {"condition": table.condition, "specimen": table.specimen_key}.items():
             if len(np.unique(labels)) < 2:
@@ -96,7 +94,7 @@ class Linkage(BaseEstimator):
                     f"only one {what}, {labels[0]}: there is nothing to link; add ensembles with others"
                 )
         self._assemble(space, basis, table, [self.regressor] * len(basis.targets))
-        self.validation_ = cross_validate(
+        self.validation_ = validate(
             self._features(table.condition),
             factor_of_column(space),
             table,
@@ -159,7 +157,7 @@ class Linkage(BaseEstimator):
             ValueError: another process space, or statistics that cannot be compared.
         """
         check_is_fitted(self, "models_")
-        (opened,) = _open([ensemble], self.space_)
+        (opened,) = open_all([ensemble], self.space_)
         values = self.basis_.transform(statistics_of([opened])[0])
         coords = {
             name: ("sample", np.array(opened[name].values.tolist(), dtype=str))
@@ -178,7 +176,7 @@ class Linkage(BaseEstimator):
         `validation_`.
         """
         targets = self.transform(ensemble)
-        (opened,) = _open([ensemble], self.space_)
+        (opened,) = open_all([ensemble], self.space_)
         table = SpecimenTable.of([opened], [targets.values], self.space_)
         mean, _ = self.predict_arrays(self.conditions(table.condition.tolist()))
         scores = np.array([r2(table.values[:, k], mean[:, k]) for k in range(len(self.targets_))])
@@ -245,7 +243,7 @@ class Linkage(BaseEstimator):
         if unobserved and not self._warned:
             more = f" and {len(unobserved) - 5} more" if len(unobserved) > 5 else ""
             warnings.warn(
-                f"no micrograph of {', '.join(unobserved[:5])}{more} was seen: the prediction extrapolates from "
+                f"no micrograph of {', '.join(unobserved[:5])}{more} was seen: the prediction is drawn from "
                 "other conditions (observed=False). This is said once for this linkage",
                 stacklevel=3,
             )
@@ -277,41 +275,3 @@ def link(
     linkage = Linkage(n_components, regressor, descriptors, seed).fit(*stores)
     linkage.save(out, overwrite=overwrite)
     return linkage
-
-
-def _open(
-    ensembles: Sequence[xr.Dataset | str | os.PathLike], space: ProcessSpace | None = None
-) -> list[xr.Dataset]:
-    """Datasets of the ensembles, all of one process space (the first one's unless given)."""
-    if not ensembles:
-        raise ValueError("no ensemble given: a linkage needs at least one")
-    opened = []
-    for i, ensemble in enumerate(ensembles):
-        dataset = ensemble if isinstance(ensemble, xr.Dataset) else open_ensemble(ensemble)
-        validate(dataset)
-        name = dataset.encoding.get("source", f"ensemble {i + 1}")
-        space = space or space_of(dataset)
-        difference = space.difference(space_of(dataset))
-        if difference:
-            raise ValueError(
-                f"{name} is of another process space: {difference}; import both with the same factors, levels"
-            )
-        opened.append(dataset)
-    return opened
-
-
-def _observing(ensembles: Sequence[xr.Dataset]) -> ProcessSpace:
-    """The process space with what was seen: conditions of measured ensembles, and of generators' training."""
-    space = space_of(ensembles[0])
-    seen: set[tuple] = set()
-    for ensemble in ensembles:
-        if ensemble.attrs["origin"] == "generated":
-            seen |= space_of(ensemble).observed
-        else:
-            seen |= {space.condition(text).values for text in set(ensemble["condition"].values.tolist())}
-    return replace(space, observed=frozenset(seen))
-
-
-def _join(statistics: Sequence[xr.Dataset]) -> xr.Dataset:
-    bare = [s.reset_coords(drop=True) for s in statistics]
-    return xr.concat(bare, "sample", combine_attrs="override", join="exact") if len(bare) > 1 else bare[0]

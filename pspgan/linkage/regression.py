@@ -14,6 +14,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.linear_model import BayesianRidge
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from .features import FactorScaler
 
@@ -85,8 +86,10 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         y = (y - self.offset_) / self.spread_
         self.scaler_ = FactorScaler(self.factor).fit(X)
         names = REGRESSORS if self.regressor == "auto" else (self.regressor,)
-        fitted = {name: _fit(_new(name), self.scaler_.transform(X), y) for name in names}
-        self.errors_ = self._held_out_errors(fitted, X, y, groups) if len(names) > 1 else {}
+        # Matrices have tens of rows: BLAS threads would wait for one another ten times longer than they work.
+        with threadpool_limits(1, "blas"):
+            fitted = {name: _fit(_new(name), self.scaler_.transform(X), y) for name in names}
+            self.errors_ = self._held_out_errors(fitted, X, y, groups) if len(names) > 1 else {}
         self.regressor_ = min(self.errors_, key=self.errors_.get) if self.errors_ else names[0]
         self.model_ = fitted[self.regressor_]
         return self

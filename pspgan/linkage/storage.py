@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import uuid
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import xarray as xr
 from .. import __version__
 from ..process import ProcessSpace
 from .structure import SpecimenTable, StructureBasis
+from .validation import SCORES
 
 if TYPE_CHECKING:
     from .estimator import Linkage
@@ -93,7 +95,7 @@ def load(folder: Path) -> Stored:
         meta = json.loads((folder / "linkage.json").read_text())
         if (meta["schema"], meta["schema_version"]) != (SCHEMA, SCHEMA_VERSION):
             raise ValueError(
-                f"it is {meta['schema']} {meta['schema_version']}, this release reads {SCHEMA} {SCHEMA_VERSION}"
+                f"{meta['schema']} {meta['schema_version']}, this release reads {SCHEMA} {SCHEMA_VERSION}"
             )
         with np.load(folder / "table.npz", allow_pickle=False) as arrays:
             table = SpecimenTable(
@@ -108,15 +110,14 @@ def load(folder: Path) -> Stored:
                 tuple(meta["descriptors"]),
                 tuple(meta["units"]),
             )
-        validation = pd.read_csv(
-            folder / "validation.csv",
-            float_precision="round_trip",
-            keep_default_na=False,
-            na_values={name: [""] for name in ("r2", "r2_low", "r2_high", "mae", "coverage")},
-        )
+        # As text first: pandas' own reading of numbers may be off in the last digit.
+        validation = pd.read_csv(folder / "validation.csv", dtype=str, keep_default_na=False)
+        for name in SCORES:
+            validation[name] = [float(text) if text else np.nan for text in validation[name]]
+        validation["groups"] = validation["groups"].astype(int)
         space = ProcessSpace.from_json(json.dumps(meta["process_space"]))
         return Stored(meta["settings"], space, basis, table, meta["regressors"], validation)
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{folder} cannot be read as a linkage: {error}; fit it again (pspgan link)"
         ) from None

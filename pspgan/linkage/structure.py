@@ -10,37 +10,7 @@ import xarray as xr
 from sklearn.decomposition import PCA
 
 from ..process import ProcessSpace
-from ..statistics import DESCRIPTORS, check_comparable, measure_statistics, open_statistics, settings_of
-
-
-def statistics_of(ensembles: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Statistics of ensembles, all computed alike: from their stores, in memory for datasets that have none.
-
-    Raises:
-        StatisticsError: a store without current statistics, or statistics of different settings.
-        ValueError: a dataset is a part of its store.
-    """
-    stored = [open_statistics(e) if "source" in e.encoding else None for e in ensembles]
-    for ensemble, statistics in zip(ensembles, stored, strict=True):
-        if statistics is not None and not _aligned(ensemble, statistics):
-            raise ValueError(
-                f"this dataset is a part of {ensemble.encoding['source']}, whose statistics are of all its "
-                "micrographs; write the part to a store of its own, or measure it in memory: .drop_encoding()"
-            )
-    check_comparable(*(s for s in stored if s is not None))
-    if all(s is None for s in stored):
-        return measure_statistics(*ensembles)
-    settings = next(settings_of(s) for s in stored if s is not None)
-    return [
-        measure_statistics(e, settings=settings)[0] if s is None else s
-        for e, s in zip(ensembles, stored, strict=True)
-    ]
-
-
-def _aligned(ensemble: xr.Dataset, statistics: xr.Dataset) -> bool:
-    return ensemble.sizes["sample"] == statistics.sizes["sample"] and all(
-        np.array_equal(ensemble[name].values, statistics[name].values) for name in ("condition", "specimen")
-    )
+from ..statistics import DESCRIPTORS
 
 
 @dataclass(frozen=True)

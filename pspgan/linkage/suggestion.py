@@ -47,8 +47,8 @@ def suggest(
     flat = [name for name in target if linkage.regressors_[name] == "mean"]
     if flat:
         warnings.warn(
-            f"process does not predict {', '.join(flat)} on held-out specimens: every condition is given its mean, "
-            "so it does not tell conditions apart",
+            f"process does not predict {', '.join(flat)} on held-out specimens: every condition is given "
+            "its mean, so it does not tell conditions apart",
             stacklevel=3,
         )
     points = grid(linkage.space_, between)
@@ -102,9 +102,7 @@ def _half_width(linkage: Linkage, name: str, value: float, tolerance: float | Ma
         raise ValueError(f'"{name}" is no target of this linkage; there are {", ".join(linkage.targets_)}')
     share = tolerance.get(name, 0.1) if isinstance(tolerance, Mapping) else tolerance
     if not value or not share > 0:
-        raise ValueError(
-            f"{name}: wanted {value} with tolerance {share}: a share of a wanted value needs both to differ from 0"
-        )
+        raise ValueError(f"{name}: wanted {value} with tolerance {share}: neither may be 0")
     return abs(value) * share
 
 

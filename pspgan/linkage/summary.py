@@ -23,7 +23,8 @@ def summarise(table: SpecimenTable, validation: pd.DataFrame, regressors: Mappin
         rows = table.origin == origin
         lines.append(
             f"{origin}: {table.micrographs[rows].sum()} micrographs, "
-            f"{len(np.unique(table.specimen[rows]))} specimens, {len(np.unique(table.condition[rows]))} conditions"
+            f"{len(np.unique(table.specimen[rows]))} specimens, "
+            f"{len(np.unique(table.condition[rows]))} conditions"
         )
     for fit, block in validation.groupby("fit", sort=False):
         tested = block["tested_on"].iloc[0]
@@ -33,7 +34,7 @@ def summarise(table: SpecimenTable, validation: pd.DataFrame, regressors: Mappin
             f"fit on {fit}, tested on {tested} micrographs ({groups['specimens']} specimens, "
             f"{groups['conditions']} conditions)",
         ]
-        if fit in _ROLES and tested != "generated":
+        if fit in _ROLES and "generated" in table.origin and tested != "generated":
             lines.append(f"  {_ROLES[fit]}")
         lines.append(
             f"  {'':28s}{'R2, held-out specimens':>28s}{'R2, held-out conditions':>28s}{'mean error':>16s}"
@@ -50,9 +51,10 @@ def summarise(table: SpecimenTable, validation: pd.DataFrame, regressors: Mappin
             )
     lines += [
         "",
-        "R2 is of specimen means; in brackets the 5 to 95 % range over resampled groups. 0 is no better than the",
-        "mean of the specimens, below 0 worse. The mean error is on held-out specimens. The regressor is the one",
-        "fitted on all ensembles together; 'mean' says that process did not predict the target on held-out specimens.",
+        "R2 is of specimen means; in brackets the 5 to 95 % range over resampled groups. 0 is no better than",
+        "the mean of the specimens, below 0 worse. The mean error is on held-out specimens. The regressor is",
+        "the one fitted on all ensembles together; 'mean' says that process did not predict the target on",
+        "held-out specimens.",
     ]
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from .regression import RegressorName, TargetRegressor, grouped_folds
 from .structure import SpecimenTable
 
 RESAMPLES = 500  # of the test groups, for the interval of a score
+SCORES = ("r2", "r2_low", "r2_high", "mae", "coverage")
 LEVEL = 0.9  # of that interval, and of the predictions whose coverage is counted
 _QUANTILE = 1.6448536269514722  # of the normal distribution at (1 + LEVEL) / 2
 
@@ -118,7 +119,7 @@ def _scores(
     known = np.isfinite(truth) & np.isfinite(mean)
     truth, mean, std, groups = truth[known], mean[known], std[known], groups[known]
     names, member = np.unique(groups, return_inverse=True)
-    scores = {"r2": r2(truth, mean), "r2_low": np.nan, "r2_high": np.nan, "mae": np.nan, "coverage": np.nan}
+    scores = dict.fromkeys(SCORES, np.nan) | {"r2": r2(truth, mean)}
     if len(names) > 1:
         rng = np.random.default_rng(seed)
         rows = [np.flatnonzero(member == g) for g in range(len(names))]
