@@ -196,6 +196,14 @@ class TestGroups:
             if fit == "generated" and not by_condition:
                 assert len(train) == (~real).sum()
 
+    def test_a_regressor_is_not_chosen_on_copies(self):
+        """What a generator learned from a specimen is kept on the specimen's side of every fold."""
+        table = _table()
+        real = table.origin == "real"
+        np.testing.assert_array_equal(table.selection_groups(real), table.specimen_key[real])
+        np.testing.assert_array_equal(table.selection_groups(~real), table.specimen_key[~real])
+        np.testing.assert_array_equal(table.selection_groups(real | ~real), table.condition)
+
     def test_a_specimen_counts_once(self, steel):
         targets = np.arange(steel.sizes["sample"], dtype=float)[:, None]
         table = SpecimenTable.of([steel], [targets], SPACE)

@@ -13,10 +13,9 @@ ALL = "all"  # the condition that stands for the average over conditions
 
 _READING = """\
 Distances: a ratio near 1 says that generated micrographs differ from real ones as real ones differ from one
-    another;
-well below 1, that they follow the very micrographs they are compared with. Spreads: below 1, generated
-micrographs vary less than real ones. In brackets 5 to 95 %. Where training has seen the real micrographs,
-this tells how well it reproduces them, not what it does for others."""
+another; well below 1, that they follow the very micrographs they are compared with. Spreads: below 1,
+generated micrographs vary less than real ones. In brackets 5 to 95 %. Where training has seen the real
+micrographs, this tells how well it reproduces them, not what it does for others."""
 
 
 @dataclass(frozen=True)

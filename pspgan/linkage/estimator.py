@@ -35,7 +35,8 @@ class Linkage(BaseEstimator):
     Args:
         n_components: principal components of the two-point statistics.
         regressor: ``"ridge"``, ``"gaussian_process"``, ``"mean"`` (no dependence on process: the floor), or
-            ``"auto"``, the one of the three with the smallest error on held-out specimens, target by target.
+            ``"auto"``, the one of the three with the smallest error on held-out specimens (on held-out
+            conditions where generated micrographs stand beside others), target by target.
         descriptors: names of the descriptors to predict; None takes all that the statistics hold.
         seed: of the randomised solver for large principal component problems and of the resampling.
 
@@ -47,8 +48,7 @@ class Linkage(BaseEstimator):
         table_: the specimens (`SpecimenTable`).
         validation_: scores on held-out specimens and held-out conditions, a line a fit, target and kind of
             group: see `pspgan.linkage.validation.validate`. Where real (or simulated) and generated ensembles
-                are
-            given, three fits (real, generated, both) are all tested on held-out *real* specimens and
+            are given, three fits (real, generated, both) are all tested on held-out *real* specimens and
             conditions. The generator, though, was trained on micrographs of those very specimens, so the
             scores of ``generated`` and ``both`` are in-sample for the generator.
     """
@@ -228,8 +228,9 @@ class Linkage(BaseEstimator):
         self.space_, self.basis_, self.table_ = space, basis, table
         self.targets_, self.units_ = basis.targets, basis.target_units
         features, factor = self._features(table.condition), factor_of_column(space)
+        groups = table.selection_groups(np.ones(len(features), bool))
         self.models_ = {
-            target: TargetRegressor(factor, name).fit(features, table.values[:, k], table.specimen_key)
+            target: TargetRegressor(factor, name).fit(features, table.values[:, k], groups)
             for k, (target, name) in enumerate(zip(self.targets_, regressors, strict=True))
         }
         self.regressors_ = {target: model.regressor_ for target, model in self.models_.items()}

@@ -35,8 +35,7 @@ class StructureBasis:
     def fit(
         cls, statistics: xr.Dataset, n_components: int, names: Sequence[str] | None, seed: int
     ) -> StructureBasis:
-        """Principal components of the two-point statistics of micrographs, and the descriptors among
-        ``names``.
+        """Principal components of the two-point statistics, and the descriptors among ``names``.
 
         Args:
             statistics: of the reference ensembles, as `pspgan.statistics` writes them.
@@ -151,6 +150,15 @@ class SpecimenTable:
     def specimen_key(self) -> np.ndarray:
         """Label that rows of one specimen share, whatever their condition, (row,)."""
         return np.array([f"{o}:{s}" for o, s in zip(self.origin, self.specimen, strict=True)])
+
+    def selection_groups(self, rows: np.ndarray) -> np.ndarray:
+        """What must not be split when a regressor is chosen on these rows (mask), (chosen row,).
+
+        Specimens; but conditions where generated rows stand beside others, because the generator has learned
+        from the specimens of the same condition.
+        """
+        origins = set(self.origin[rows])
+        return (self.condition if "generated" in origins and len(origins) > 1 else self.specimen_key)[rows]
 
     def within_std(self) -> np.ndarray:
         """Spread of single micrographs around their specimen's mean, pooled over rows, (target,)."""

@@ -53,8 +53,8 @@ def summarise(table: SpecimenTable, validation: pd.DataFrame, regressors: Mappin
         "",
         "R2 is of specimen means; in brackets the 5 to 95 % range over resampled groups. 0 is no better than",
         "the mean of the specimens, below 0 worse. The mean error is on held-out specimens. The regressor is",
-        "the one fitted on all ensembles together; 'mean' says that process did not predict the target on",
-        "held-out specimens.",
+        "the one fitted on all ensembles together; 'mean' says that process did not predict the target where",
+        "it was held out.",
     ]
     return "\n".join(lines)
 

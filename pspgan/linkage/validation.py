@@ -94,7 +94,7 @@ def _out_of_fold(
         # Generated rows belong to no real specimen: their training rows are the same in every fold.
         if last is None or not np.array_equal(last[0], train):
             model = TargetRegressor(factor, regressor).fit(
-                features[train], y[train], table.specimen_key[train]
+                features[train], y[train], table.selection_groups(train)
             )
             last = train, model
         mean[fold], std[fold] = last[1].predict(features[test[fold]], return_std=True)
