@@ -75,7 +75,7 @@ def evolution(inputs: Inputs) -> Section:
     caption = (
         f"Descriptors against {factor.name}. Points are means; bars, standard errors: over specimens for"
         f" {inputs.reference} micrographs (none where there is a single specimen), over seeds for generated"
-        f" ones. Lengths in pixels of {_common_pixel(inputs)}."
+        f" ones.{_lengths(inputs, _shown_descriptors(inputs))}"
     )
     if inputs.linkage is not None:
         caption += " Dotted: the linkage's prediction with one standard deviation."
@@ -125,7 +125,16 @@ def _shown_descriptors(inputs: Inputs) -> list[str]:
 
 def _common_pixel(inputs: Inputs) -> str:
     reduction = settings_of(inputs.statistics[inputs.reference])["reduction"]
-    return f"{reduction} × {reduction} source pixels"
+    return f"{reduction} × {reduction} source pixels" if reduction > 1 else "the source"
+
+
+def _lengths(inputs: Inputs, names: list[str]) -> str:
+    """A sentence on the unit of lengths, where it is the pixel."""
+    return (
+        ""
+        if any(name.endswith("_um") for name in names)
+        else f" Lengths are in pixels of {_common_pixel(inputs)}."
+    )
 
 
 def two_point(inputs: Inputs) -> Section:
@@ -197,7 +206,7 @@ def descriptors(inputs: Inputs) -> Section:
     caption = (
         f"Descriptors of every condition. Pale dots, single specimens ({inputs.reference}); markers, means;"
         " bars, standard errors over specimens, or over seeds for generated micrographs. A mean without a"
-        f" bar rests on a single specimen. Lengths in pixels of {_common_pixel(inputs)}."
+        f" bar rests on a single specimen.{_lengths(inputs, shown)}"
     )
     section.blocks.append(Panels(panels, caption))
     return section
@@ -207,11 +216,8 @@ def _agreement(inputs: Inputs, shown: list[str]) -> Table:
     real, generated = inputs.statistics[inputs.reference], inputs.statistics["generated"]
     rows = []
     for name in shown:
-        both = (
-            by_condition(real, name)
-            .join(by_condition(generated, name), rsuffix="_generated", how="inner")
-            .dropna(subset="mean")
-        )
+        other = by_condition(generated, name).add_suffix("_generated")
+        both = by_condition(real, name).join(other, how="inner").dropna(subset=["mean", "mean_generated"])
         difference = (both["mean_generated"] - both["mean"]).abs()
         error = np.hypot(both["standard_error"], both["standard_error_generated"].fillna(0.0))
         testable = error.notna()

@@ -122,20 +122,22 @@ def process_coverage(inputs: Inputs) -> Section:
     table = combinations(real)
     possible = int(np.prod([len(factor.levels) for factor in space.factors]))
     few = int((table["specimens"] == 1).sum())
-    text = (
-        f"{len(table)} of the {possible} possible combinations of levels occur. {few} of them rest on a"
-        " single specimen: there, what the process did and what the specimen happened to be cannot be told"
-        " apart."
-    )
+    text = f"{len(table)} of the {possible} possible combinations of levels occur."
+    if few:
+        text += (
+            f" {few} of them rest on a single specimen: there, what the process did and what the specimen"
+            " happened to be cannot be told apart."
+        )
     frame = pd.DataFrame({"condition": [space.condition(c).label for c in table["condition"]]})
     for factor in space.factors:
         frame[with_unit(factor.name, factor.unit)] = [factor.format(v) for v in table[factor.name]]
     frame["micrographs"], frame["specimens"] = table["micrographs"], table["specimens"]
     if table["um_per_px_min"].notna().any():
-        frame["pixel size, smallest (µm)"], frame["largest (µm)"] = (
-            table["um_per_px_min"],
-            table["um_per_px_max"],
-        )
+        low, high = table["um_per_px_min"], table["um_per_px_max"]
+        if low.equals(high):
+            frame["pixel size (µm)"] = low
+        else:
+            frame["smallest pixel (µm)"], frame["largest pixel (µm)"] = low, high
     if inputs.generated is not None:
         count = combinations(inputs.generated).set_index("condition")["micrographs"]
         frame["generated"] = count.reindex(table["condition"]).fillna(0).astype(int).to_numpy()
@@ -198,9 +200,9 @@ def limits(inputs: Inputs) -> Section:
     known = size[np.isfinite(size)]
     items = [
         (
-            f"{inputs.real.sizes['sample']:,} micrographs come from {specimens} specimens, and {single} of"
-            f" {len(table)} conditions rest on one. Micrographs of one specimen are not independent; every"
-            " interval and score here counts specimens."
+            f"{inputs.real.sizes['sample']:,} micrographs come from {specimens} specimens, and"
+            f" {single or 'none'} of {len(table)} conditions rest on one. Micrographs of one specimen are not"
+            " independent; every interval and score here counts specimens."
         ),
         (
             "Scores of the linkage are of specimens, or whole conditions, that the fit did not see. Scores"

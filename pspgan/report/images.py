@@ -36,14 +36,20 @@ def side_by_side(inputs: Inputs) -> Section:
     height, width = inputs.generated["micrograph"].shape[1:]
     reduction = inputs.generated.attrs.get("reduction", 1)
     caption = (
-        f"Left, {inputs.reference} micrographs; right, generated ones of the same condition. Both have the"
-        f" same pixel size in source pixels and the same field, {width} × {height} px: {inputs.reference}"
-        f" micrographs are area-averaged ({reduction} × {reduction} source pixels into one) and cropped"
-        " around their centre. They are taken in turn from the specimens, generated ones by ascending seed,"
-        " not for their looks."
+        f"{inputs.reference.capitalize()} micrographs, then generated ones of the same condition, at the same"
+        f" pixel size in source pixels and with the same field, {width} × {height} px."
+    )
+    if reduction > inputs.real.attrs.get("reduction", 1):
+        caption += (
+            f" {inputs.reference.capitalize()} micrographs are area-averaged for it, to {reduction} ×"
+            f" {reduction} source pixels in one, and cropped around their centre."
+        )
+    caption += (
+        f" {inputs.reference.capitalize()} micrographs are taken in turn from the specimens, generated ones"
+        " by ascending seed, none for its looks."
     )
     if np.isfinite(inputs.real["um_per_px"].values).any():
-        caption += " Where the pixel size is known, the width of the field is given."
+        caption += " A scale bar, or the width of the field, is given where the pixel size is known."
     left_out = set(map(str, conditions_in(inputs.real))) - set(map(str, conditions))
     if left_out:
         caption += f" {len(left_out)} {inputs.reference} conditions were not generated."

@@ -36,8 +36,8 @@ def linkage(inputs: Inputs) -> Section:
     section.blocks.append(Text(_verdict(validation, tested)))
     panels = [_score_panel(validation, held_out) for held_out in ("specimens", "conditions")]
     caption = (
-        f"R² of every target on {tested} specimens that the fit did not see: left, other specimens of the"
-        " same conditions may have been seen; right, the whole condition was held out. Bars: 5 to 95 % over"
+        f"R² of every target on {tested} specimens that the fit did not see. With specimens held out, others"
+        " of the same condition may have been seen; with conditions held out, none. Bars: 5 to 95 % over"
         " resampled groups. 1 is perfect, 0 no better than the mean; scores below −1 are drawn at −1."
     )
     if (validation["fit"] == "generated").any() and tested != "generated":
@@ -175,13 +175,13 @@ def evaluation(inputs: Inputs) -> Section:
         section.blocks.append(Preformatted(title, found))
     else:
         section.blocks += [
-            _average(found),
+            _average(found, inputs.reference),
             Fold("Condition by condition, and how to read it", [Preformatted(title, str(found))]),
         ]
     return section
 
 
-def _average(found: Report) -> Table:
+def _average(found: Report, reference: str) -> Table:
     lines = found.table[found.table["condition"] == ALL]
     rows = [
         [line["kind"], target_label(line["quantity"], line["unit"])]
@@ -190,11 +190,11 @@ def _average(found: Report) -> Table:
     ]
     caption = (
         "Averages over conditions, with 5 to 95 % of resampled conditions. Distance, generated: of generated"
-        " from real micrographs; real: of one half of the real ones from the other. A ratio near 1 says that"
-        " generated micrographs differ from real ones as real ones differ from one another. Spread: within a"
-        " condition; a ratio below 1 says that generated micrographs vary less."
+        f" from {reference} micrographs; {reference}: of one half of the {reference} ones from the other. A"
+        f" ratio near 1 says that generated micrographs differ from {reference} ones as those differ from one"
+        " another. Spread: within a condition; a ratio below 1 says that generated micrographs vary less."
     )
-    return Table(caption, ["kind", "quantity", "generated", "real", "ratio"], rows)
+    return Table(caption, ["kind", "quantity", "generated", reference, "ratio"], rows)
 
 
 def _with_range(line: pd.Series, name: str) -> str:

@@ -1,0 +1,264 @@
+"""The report is one file that needs nothing else, shows every section, and says what is missing."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from PIL import Image
+from synthetic import SPACE, discs
+
+from pspgan.ensemble import build, open_ensemble, write_ensemble
+from pspgan.linkage import link
+from pspgan.process import ProcessSpace
+from pspgan.report import write_report
+from pspgan.statistics import compute_statistics
+
+CONDITIONS = ["500-1-oil", "500-4-oil", "500-64-oil", "600-16-water", "700-4-oil", "800-1-water"]
+UNSEEN = "500-16-oil"  # on the line of the first three
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+FIGURES = ("coverage", "micrographs", "evolution", "two-point", "descriptors", "linkage", "training")
+
+
+class Page(HTMLParser):
+    """Reads a page: which tags nest properly, text and images a section, everything that could be fetched."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.section = ""
+        self.text: dict[str, str] = {}
+        self.images: dict[str, list[dict]] = {}
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs.items()]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "section" and "id" in attrs:
+            self.section = attrs["id"]
+        if tag == "img":
+            self.images.setdefault(self.section, []).append(attrs)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text[self.section] = self.text.get(self.section, "") + data
+
+
+def decode(source: str) -> np.ndarray | ElementTree.Element:
+    """Grey levels of an embedded bitmap, or the parsed tree of an embedded drawing."""
+    kind, payload = re.fullmatch(r"data:image/(png|jpeg|svg\+xml);base64,(.+)", source).groups()
+    data = base64.b64decode(payload, validate=True)
+    if kind == "svg+xml":
+        return ElementTree.fromstring(data)
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory) -> dict[str, Path]:
+    """Simulated and generated ensembles with statistics, a linkage, and the folder of a run."""
+    folder = tmp_path_factory.mktemp("report")
+    real = discs(CONDITIONS, size=64)
+    real.attrs |= {"licence": "CC BY <4.0>", "attribution": "A. Nonymous"}
+    seen = discs([*CONDITIONS, UNSEEN], origin="generated", seed=1, specimens=1, fields=3)
+    seed = np.tile(np.arange(3), len(CONDITIONS) + 1)
+    fake = build(
+        seen["micrograph"].values,
+        seen["condition"].values.tolist(),
+        SPACE.observing(CONDITIONS),
+        origin="generated",
+        specimen=seen["specimen"].values.tolist(),
+        seed=seed,
+        um_per_px=0.1,
+    )
+    paths = {"real": folder / "real.zarr", "gen": folder / "gen.zarr"}
+    for path, ensemble in zip(paths.values(), (real, fake), strict=True):
+        write_ensemble(ensemble, path, progress=False)
+    compute_statistics(*paths.values(), progress=False)
+    link(*paths.values(), out=folder / "linkage", n_components=2, regressor="ridge")
+    run = folder / "run"
+    (run / "samples").mkdir(parents=True)
+    lines = [
+        {"images": 100 * i, "loss_d_real": 4 / i, "loss_d_fake": 3 / i, "loss_g": i} for i in range(1, 9)
+    ]
+    (run / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    for name in ("000000100.png", "000000800.png"):
+        Image.fromarray(np.full((8, 8), int(name[6:9]) // 4, np.uint8)).save(run / "samples" / name)
+    return paths | {"linkage": folder / "linkage", "run": run}
+
+
+@pytest.fixture(scope="module")
+def full(stores, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("page") / "new" / "report.html"
+    evaluation = pd.DataFrame({"metric": ["distance"], "generated": [0.12345]})
+    made = write_report(
+        stores["real"],
+        stores["gen"],
+        linkage=stores["linkage"],
+        run=stores["run"],
+        out=out,
+        evaluation=evaluation,
+    )
+    assert made == out
+    return out
+
+
+def test_page_is_one_file_that_fetches_nothing(full):
+    page = Page(full)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on"), (tag, name)
+        if name in ("src", "srcset", "href", "action", "poster", "background"):
+            assert value.startswith(("data:image/", "#")), (tag, name, value[:60])
+    assert not re.search(r"url\(|@import|@font-face", full.read_text(encoding="utf-8"))
+    assert full.stat().st_size < 8e6
+    assert [path.name for path in full.parent.iterdir()] == ["report.html"]
+
+
+def test_links_lead_to_sections_and_ids_are_unique(full):
+    page = Page(full)
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    links = [value.removeprefix("#") for tag, name, value in page.attributes if (tag, name) == ("a", "href")]
+    assert len(ids) == len(set(ids))
+    assert links == [i for i in ids if i in links]
+    assert set(FIGURES) < set(links)
+
+
+def test_every_section_has_described_images_that_show_something(full):
+    page = Page(full)
+    for section in FIGURES:
+        assert page.images[section], section
+    for section, images in page.images.items():
+        for image in images:
+            assert len(image["alt"]) > 20, section
+            content = decode(image["src"])
+            if isinstance(content, np.ndarray):
+                assert content.ndim == 2
+                assert content.std() > 0 or section == "training"
+            else:
+                assert len(list(content.iter("{http://www.w3.org/2000/svg}path"))) > 10
+
+
+def test_micrographs_on_the_page_are_those_of_the_stores(full, stores):
+    shown = [decode(image["src"]) for image in Page(full).images["micrographs"]]
+    real, fake = (open_ensemble(stores[name])["micrograph"].values for name in ("real", "gen"))
+    known = [one[8:-8, 8:-8].tobytes() for one in real] + [one.tobytes() for one in fake]
+    assert len(shown) == len(CONDITIONS) * (4 + 3) + 3
+    assert all(image.tobytes() in known for image in shown)
+
+
+def test_unseen_conditions_are_marked_once_and_the_last_grid_is_shown(full):
+    page = Page(full)
+    assert page.text["micrographs"].count("not seen in training") == 1
+    assert "no micrograph of this combination" in page.text["micrographs"]
+    assert int(decode(page.images["training"][-1]["src"])[0, 0]) == 200
+
+
+def test_evolution_holds_every_value_of_the_series(full):
+    page = Page(full)
+    headings = [page.text["evolution"].find(f"{hours} h") for hours in (1, 4, 16, 64)]
+    assert headings == sorted(headings)
+    assert min(headings) > 0
+    tiles = [image["alt"] for image in page.images["evolution"] if "micrograph, " in image["alt"]]
+    assert len(tiles) == 3 + 3 * 4  # simulated ones of three conditions; of three seeds, generated ones of four
+    assert sum("generated" in alt and "500-16H-oil" in alt for alt in tiles) == 3
+
+
+def test_numbers_of_the_tables_are_those_of_the_data(full):
+    page = Page(full)
+    assert re.search(rf"{len(CONDITIONS)} of the 32 possible combinations", page.text["coverage"])
+    row = f"{SPACE.condition(CONDITIONS[0]).label}500" + "1oil" + "6" + "2"
+    assert row in re.sub(r"\s", "", page.text["coverage"])
+    assert "CC BY <4.0>" in page.text["provenance"]  # and so it was escaped
+    assert "0.123" in page.text["evaluation"]
+
+
+def test_what_is_missing_is_said_with_its_command(stores, tmp_path):
+    bare = tmp_path / "bare.zarr"
+    write_ensemble(discs(CONDITIONS[:3]), bare, progress=False)
+    page = Page(write_report(bare, out=tmp_path / "bare.html"))
+    commands = {
+        "micrographs": "pspgan generate RUN",
+        "two-point": "pspgan stats bare.zarr",
+        "descriptors": "pspgan stats bare.zarr",
+        "linkage": "pspgan link bare.zarr",
+        "training": "--run RUN",
+        "evaluation": "psp.evaluate",
+    }
+    for section, command in commands.items():
+        assert command in page.text[section], section
+        assert section not in page.images, section
+    assert len(page.images["coverage"]) == 3
+
+
+def test_statistics_that_cannot_be_compared_are_left_out_with_a_reason(stores, tmp_path):
+    other = tmp_path / "other.zarr"
+    write_ensemble(discs(CONDITIONS), other, progress=False)
+    compute_statistics(other, cutoff=3, progress=False)
+    page = Page(write_report(other, stores["gen"], out=tmp_path / "page.html"))
+    assert "cutoff is 3" in page.text["descriptors"]
+    assert "descriptors" not in page.images
+    assert page.images["micrographs"]
+
+
+def test_datasets_in_memory_and_other_factors_work(tmp_path):
+    space = ProcessSpace.infer(
+        {"stirring": [10.0, 10.0, 20.0, 20.0], "mould": ["sand", "die", "sand", "die"]}
+    )
+    rng = np.random.default_rng(0)
+    dataset = build(
+        rng.integers(0, 256, (4, 16, 16), dtype=np.uint8),
+        [str(c) for c in space.observed_conditions],
+        space,
+        origin="real",
+        specimen=list("abcd"),
+    )
+    page = Page(write_report(dataset, out=tmp_path / "page.html"))
+    assert "stirring" in page.text["coverage"]
+    assert "Evolution with stirring" in page.text["evolution"]
+    assert not re.search("temperature|cooling", " ".join(page.text.values()))
+
+
+def test_an_existing_report_is_replaced_and_a_failed_one_leaves_it(stores, tmp_path):
+    out = tmp_path / "report.html"
+    out.write_text("old")
+    with pytest.raises(FileNotFoundError, match="no such training run"):
+        write_report(stores["real"], run=tmp_path / "none", out=out)
+    assert out.read_text() == "old"
+    write_report(discs(CONDITIONS[:2]), out=out)
+    assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_wrong_inputs_are_named(stores, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such ensemble"):
+        write_report(tmp_path / "none.zarr", out=tmp_path / "x.html")
+    with pytest.raises(ValueError, match=r"gen\.zarr holds generated micrographs"):
+        write_report(stores["gen"], out=tmp_path / "x.html")
+    with pytest.raises(ValueError, match=r"real\.zarr holds simulated micrographs; the second"):
+        write_report(stores["real"], stores["real"], out=tmp_path / "x.html")
+    with pytest.raises(ValueError, match="differ in factors"):
+        write_report(_other_space(), stores["gen"], out=tmp_path / "x.html")
+    assert not list(tmp_path.iterdir())
+
+
+def _other_space() -> xr.Dataset:
+    space = ProcessSpace.infer({"stirring": [10.0]})
+    return build(np.zeros((1, 8, 8), np.uint8), ["10"], space, origin="real", specimen=["a"])
