@@ -87,6 +87,9 @@ class TrainingConfig(BaseModel):
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper to the letter. Its code drew fake conditions factor by factor and balanced microconstituents.
     "paper": {"epochs": 6000},
+    "uhcs-128": {"resolution": 128, "images": 600_000},
+    "uhcs-64": {"resolution": 64, "images": 100_000},
+    "demo": {"resolution": 32, "images": 40_000, "balance": "condition"},
 }
 
 
@@ -118,5 +121,5 @@ def make_config(preset: str, **settings: Any) -> TrainingConfig:
 
 
 def _nearest(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)
     return f'; did you mean "{close[0]}"?' if close else ""

@@ -128,13 +128,13 @@ def _discriminator_step(
     weights, _ = fakes.draw(index, config.batch, stream=1)
     part = config.batch // config.accumulation
     fake_target = torch.from_numpy(batches.space.target(None, real=False)).to(device).expand(part, -1)
+    z = torch.randn(config.batch, config.latent, generator=draws, device=device)
     losses = []
     state.optimizer_d.zero_grad(set_to_none=True)
     for i in range(0, config.batch, part):
         with _autocast(config, device):
             with torch.no_grad():
-                z = torch.randn(part, config.latent, generator=draws, device=device)
-                fake = state.generator(z, weights[i : i + part].to(device)).float()
+                fake = state.generator(z[i : i + part], weights[i : i + part].to(device)).float()
             image = torch.cat([real.image[i : i + part].to(device), fake])
             scores = state.discriminator(_augment(image, config, draws)).float()
         on_real = omni_loss(scores[:part], real.target[i : i + part].to(device))
@@ -153,14 +153,14 @@ def _generator_step(
     device = draws.device
     weights, target = fakes.draw(state.step, config.batch, stream=2)
     part = config.batch // config.accumulation
+    z = torch.randn(config.batch, config.latent, generator=draws, device=device)
     losses = []
     state.optimizer_g.zero_grad(set_to_none=True)
     # D only passes gradients on; its own are not wanted here.
     state.discriminator.requires_grad_(False)
     for i in range(0, config.batch, part):
         with _autocast(config, device):
-            z = torch.randn(part, config.latent, generator=draws, device=device)
-            fake = state.generator(z, weights[i : i + part].to(device))
+            fake = state.generator(z[i : i + part], weights[i : i + part].to(device))
             scores = state.discriminator(_augment(fake.float(), config, draws)).float()
         loss = omni_loss(scores, target[i : i + part].to(device))
         (loss / config.accumulation).backward()

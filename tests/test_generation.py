@@ -1,0 +1,160 @@
+"""Generation: a seed and a condition are a micrograph, stores resume, what was never seen is marked."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import pspgan as psp
+from pspgan import ensemble
+from pspgan.networks import CheckpointError, Generator, save_weights
+from pspgan.process import ConditionError, ProcessSpace
+from pspgan.training import make_config
+
+SPACE = ProcessSpace.uhcsdb().observing(["800-5-Q", "970-90-FC"])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder whose generator has random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    config = make_config("demo", resolution=32, ch=8, latent=16, embedding=8, init="orthogonal", reduction=3)
+    draws = torch.Generator().manual_seed(0)
+    generator = Generator(SPACE, 32, 8, 16, config.attention, embedding=8, init="orthogonal", generator=draws)
+    meta = {
+        "process_space": SPACE.to_json(),
+        "config": config.model_dump(),
+        "preset": "demo",
+        "data": {"licence": "CC BY", "attribution": "somebody"},
+        "pspgan": psp.__version__,
+        "images": 10,
+    }
+    save_weights(folder / "generator.safetensors", generator.state_dict(), meta)
+    return folder
+
+
+def test_a_micrograph_depends_on_seed_and_condition_only(run):
+    model = psp.load(run)
+    conditions = ["800-5-Q", "970-90-FC", "800-5-Q", "970-90-FC"]
+    together = model.sample(conditions, seeds=[4, 5, 6, 7])
+    assert together.shape == (4, 1, 32, 32)
+    assert together.dtype == torch.float32
+    alone = torch.cat([model.sample(c, seeds=[s]) for c, s in zip(conditions, [4, 5, 6, 7], strict=True)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+    assert (together[0] - together[2]).abs().max() > 1e-3
+    assert (model.sample("800-5-Q", [4]) - model.sample("970-90-FC", [4])).abs().max() > 1e-4
+
+
+def test_latents_can_be_given(run):
+    model = psp.load(run)
+    z = psp.generation.latents([3, 9], 16)
+    torch.testing.assert_close(model.sample(["800-5-Q"] * 2, z=z), model.sample(["800-5-Q"] * 2, seeds=[3, 9]))
+    many = psp.generation.latents(range(2000), 16)
+    assert abs(many.mean()) < 0.03
+    assert many.std() == pytest.approx(1, abs=0.02)
+    with pytest.raises(ValueError, match="not both"):
+        model.sample("800-5-Q", seeds=[0], z=z)
+    with pytest.raises(ValueError, match="1 conditions, but 2"):
+        model.sample("800-5-Q", seeds=[0, 1])
+
+
+def test_the_ensemble_follows_the_schema(run, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = psp.generate(run, "observed", n=5, out=tmp_path / "gen.zarr", seed=100, progress=False)
+    psp.validate(made)
+    assert made.sizes == {"sample": 10, "y": 32, "x": 32}
+    assert made["seed"].values.tolist() == [*range(100, 105)] * 2
+    assert made["condition"].values.tolist() == ["800-5-Q"] * 5 + ["970-90-FC"] * 5
+    assert made["observed"].values.all()
+    assert (made.attrs["origin"], made.attrs["reduction"], made.attrs["licence"]) == ("generated", 3, "CC BY")
+    assert len(set(made["specimen"].values)) == 2
+    in_memory = psp.generate(run, "observed", n=5, seed=100, batch=3, progress=False)
+    difference = np.abs(made["micrograph"].values.astype(int) - in_memory["micrograph"].values)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
+
+
+def test_grey_levels_are_those_of_the_sample(run):
+    model = psp.load(run)
+    made = psp.generate(model, ["970-90-FC"], n=3, progress=False)
+    expected = (model.sample(["970-90-FC"] * 3)[:, 0].numpy() + 1) * 127.5
+    assert np.abs(made["micrograph"].values - expected).max() <= 0.5 + 1e-3
+
+
+def test_unseen_combinations_are_marked_and_warned_of(run):
+    with pytest.warns(UserWarning, match="never saw 850-6H-Q, 800-5M-AR"):
+        made = psp.generate(run, ["850-6H-Q", "800-5-AR", "800-5-Q"], n=1, progress=False)
+    assert made["observed"].values.tolist() == [False, False, True]
+    assert made["temperature"].values.tolist() == [850, 800, 800]
+    assert "never observed" in psp.load(run).describe("850-6H-Q")[0]
+    with pytest.raises(ConditionError, match='cooling "WQX"'):
+        psp.generate(run, ["800-5-WQX"])
+
+
+def test_a_store_in_the_way_and_one_that_is_finished(run, tmp_path):
+    out = tmp_path / "gen.zarr"
+    psp.generate(run, n=2, out=out, progress=False)
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        psp.generate(run, n=3, out=out, progress=False)
+    assert psp.generate(run, n=3, out=out, overwrite=True, progress=False).sizes["sample"] == 6
+
+
+def test_half_a_store_of_other_seeds_is_not_continued(run, tmp_path):
+    out = tmp_path / "gen.zarr"
+    layout = psp.generate(run, n=300, seed=1, progress=False)
+    ensemble.create(layout, out)
+    with pytest.raises(FileExistsError):
+        psp.generate(run, n=300, seed=2, out=out, progress=False)
+    psp.generate(run, n=300, seed=1, out=out, progress=False)
+    np.testing.assert_array_equal(psp.open_ensemble(out)["micrograph"], layout["micrograph"])
+
+
+def test_a_killed_generation_is_finished_by_the_same_command(run, tmp_path):
+    out = tmp_path / "gen.zarr"
+    arguments = {"n": 1024, "batch": 16, "progress": False}
+    code = f"import pspgan; pspgan.generate({str(run)!r}, out={str(out)!r}, **{arguments!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    shards = out / "micrograph" / "c"
+    deadline = time.monotonic() + 120
+    while len(list(shards.glob("*"))) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    with pytest.raises(psp.EnsembleError, match="half-written: .* of 2048 micrographs"):
+        psp.open_ensemble(out)
+    before = {path: path.stat().st_mtime_ns for path in shards.glob("*/0/0")}
+    assert 0 < len(before) < 8
+    made = psp.generate(run, out=out, **arguments)
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    psp.validate(made)
+    assert made.sizes["sample"] == 2048
+    again = psp.generate(run, n=1024, batch=64, progress=False)
+    difference = np.abs(made["micrograph"].values.astype(int) - again["micrograph"].values)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
+
+
+def test_what_cannot_be_loaded_is_named(run, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such run"):
+        psp.load(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match=r"holds no generator\.safetensors"):
+        psp.load(tmp_path)
+    (tmp_path / "generator.safetensors").write_bytes((run / "generator.safetensors").read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        psp.load(tmp_path)
+    with pytest.raises(ValueError, match="nothing to generate"):
+        psp.generate(run, n=0)
+
+
+def test_the_published_checkpoint_generates(shared):
+    model = psp.load(shared / "fixtures" / "published_generator_ch4.pth")
+    assert model.sample("800-5-Q").shape == (1, 1, 256, 256)
+    with pytest.raises(ValueError, match="does not say which combinations"):
+        psp.generate(model, "observed")

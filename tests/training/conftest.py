@@ -1,0 +1,57 @@
+"""A small ensemble that a training can learn from: conditions differ in the size of their spots."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pspgan import ensemble
+from pspgan.process import Factor, ProcessSpace
+
+SPACE = ProcessSpace(
+    (Factor("strain", (0.1, 0.2, 0.4), "ordinal", scale="log"), Factor("bath", ("oil", "air"), "nominal"))
+)
+CONDITIONS = ("0.1-oil", "0.2-oil", "0.4-air")
+
+
+def spots(n, side, seed=0):
+    rng = np.random.default_rng(seed)
+    size = [1.0, 2.0, 4.0]
+    images = np.empty((n, side, side), np.uint8)
+    for i in range(n):
+        field = ndimage.gaussian_filter(rng.standard_normal((side, side)), size[i % 3], mode="wrap")
+        images[i] = np.clip(128 + 60 * field / field.std(), 0, 255)
+    return images
+
+
+@pytest.fixture
+def make_ensemble():
+    def make(n=30, side=40, space=SPACE, conditions=CONDITIONS, **changes):
+        arguments = {
+            "origin": "simulated",
+            "specimen": [f"{i % 3}-{i % 2}" for i in range(n)],
+            "microconstituent": [("fine", "coarse")[i % 3 == 2] for i in range(n)],
+            "licence": "CC0",
+            "attribution": "nobody",
+        } | changes
+        return ensemble.build(spots(n, side), [conditions[i % 3] for i in range(n)], space, **arguments)
+
+    return make
+
+
+@pytest.fixture
+def small():
+    """Settings of a training that takes a second."""
+    return {
+        "resolution": 32,
+        "ch": 4,
+        "latent": 8,
+        "embedding": 4,
+        "batch": 8,
+        "d_steps": 2,
+        "images": 96,
+        "log_every": 16,
+        "sample_every": 48,
+        "checkpoint_every": 32,
+        "averaging_halflife": 50,
+        "progress": False,
+    }

@@ -1,0 +1,64 @@
+"""Averaged weights and the batch-norm statistics that belong to them."""
+
+import pytest
+import torch
+from torch import nn
+
+from pspgan.networks import Generator
+from pspgan.networks.layers import ConditionalBatchNorm
+from pspgan.process import ProcessSpace
+from pspgan.training.averaging import average_into, standing_statistics
+
+
+def test_half_of_the_past_is_left_after_a_halflife():
+    averaged, raw = nn.Linear(2, 2), nn.Linear(2, 2)
+    nn.init.zeros_(averaged.weight)
+    nn.init.ones_(raw.weight)
+    for _ in range(10):
+        average_into(averaged, raw, images=50, halflife=500)
+    torch.testing.assert_close(averaged.weight, torch.full((2, 2), 0.5))
+    average_into(averaged, raw, images=50, halflife=0)
+    torch.testing.assert_close(averaged.weight, raw.weight)
+
+
+def test_buffers_are_copied():
+    averaged, raw = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    raw.running_mean.fill_(3)
+    average_into(averaged, raw, images=1, halflife=1e9)
+    assert averaged.running_mean.tolist() == [3, 3]
+
+
+def test_standing_statistics_are_plain_means_over_the_batches():
+    space = ProcessSpace.uhcsdb()
+    generator = Generator(space, 32, ch=8, latent=8, embedding=4, init="orthogonal")
+    first, last = generator.blocks[0].bn1, generator.norm
+    for norm in (m for m in generator.modules() if isinstance(m, ConditionalBatchNorm)):
+        norm.stored_mean.fill_(5)
+        norm.stored_var.fill_(9)
+    seen = {first: [], last: []}
+    for norm, inputs in seen.items():
+        norm.register_forward_pre_hook(lambda _, given, inputs=inputs: inputs.append(given[0]))
+    weights = torch.from_numpy(space.encode(space.all_conditions))
+    standing_statistics(generator, weights, batches=5, batch=16, seed=0)
+    assert not generator.training
+    assert all(len(inputs) == 5 for inputs in seen.values())
+    for norm, mean, variance in (
+        (first, first.stored_mean, first.stored_var),
+        (last, last.running_mean, last.running_var),
+    ):
+        torch.testing.assert_close(mean, torch.stack([x.mean(dim=(0, 2, 3)) for x in seen[norm]]).mean(dim=0))
+        torch.testing.assert_close(variance, torch.stack([x.var(dim=(0, 2, 3)) for x in seen[norm]]).mean(dim=0))
+    assert all(m.momentum == pytest.approx(0.1) for m in generator.modules() if isinstance(m, ConditionalBatchNorm))
+
+
+def test_standing_statistics_repeat():
+    space = ProcessSpace.uhcsdb()
+    generator = Generator(space, 32, ch=4, latent=8, embedding=4)
+    weights = torch.from_numpy(space.encode(space.all_conditions))
+    state = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    results = []
+    for _ in range(2):
+        generator.load_state_dict(state)
+        standing_statistics(generator, weights, batches=3, batch=8, seed=7)
+        results.append(generator.norm.running_mean.clone())
+    torch.testing.assert_close(*results, rtol=0, atol=0)

@@ -1,0 +1,190 @@
+"""The loop: losses of the paper, accumulation, resuming to the same weights, and being killed."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from pspgan import ensemble
+from pspgan.networks import CheckpointError, load_weights
+from pspgan.process import ProcessSpace
+from pspgan.training import ConfigError, Run, TrainingError, make_config, train
+from pspgan.training.batches import Batches, FakeConditions
+from pspgan.training.loop import _discriminator_step, _generator_step
+from pspgan.training.state import TrainingState
+
+
+def same(a, b):
+    first, second = load_weights(a)[0], load_weights(b)[0]
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, second[name], rtol=0, atol=0, msg=name)
+
+
+def test_a_run_leaves_what_it_promises(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **small)
+    assert run.config.images == 96
+    assert run.description["data"]["micrographs"] == 30
+    assert len(run.checkpoints()) == 2
+    assert [path.name for path in sorted((run.folder / "samples").iterdir())] == ["000000048.png", "000000096.png"]
+    assert any((run.folder / "tensorboard").iterdir())
+    losses = [line for line in run.log if "loss_g" in line]
+    assert [line["images"] for line in losses] == [16, 32, 48, 64, 80, 96]
+    assert all(math.isfinite(line["loss_d_real"]) for line in losses)
+    assert {"loss_d_fake", "loss_g", "images_per_s", "seconds", "step"} <= losses[0].keys()
+    assert any("diversity" in line for line in run.log)
+    assert run.space.observed == ensemble.space_of(make_ensemble()).observing(["0.1-oil", "0.2-oil", "0.4-air"]).observed
+    tensors, meta = load_weights(run.generator_file)
+    assert meta["images"] == 96
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+
+
+def test_losses_at_zero_scores_are_the_papers(make_ensemble):
+    space = ProcessSpace.uhcsdb()
+    dataset = make_ensemble(space=space, conditions=("800-5-Q", "970-90-Q", "1100-60-650-1H"))
+    config = make_config("paper", resolution=32, ch=4, batch=8, balance="none", accumulation=2)
+    batches = Batches(dataset, config)
+    state = TrainingState.start(batches.space, config, torch.device("cpu"))
+    with torch.no_grad():
+        state.discriminator.linear.bias.zero_()
+    # A head whose input is cut off scores zero everywhere.
+    state.discriminator.linear.register_forward_hook(lambda _, inputs, output: output * 0)
+    fakes = FakeConditions(batches.space, "independent", 0)
+    d = _discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0))
+    g = _generator_step(config, fakes, state, torch.Generator().manual_seed(0))
+    assert d["loss_d_real"].item() == pytest.approx(math.log(1 + 17) + math.log(1 + 4), abs=1e-5)
+    assert (d["loss_d_real"].item(), d["loss_d_fake"].item(), g["loss_g"].item()) == pytest.approx(
+        (4.4998, 3.7377, 4.4998), abs=5e-5
+    )
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(make_ensemble):
+    # Without augmentation and noise from batch norm in G, D's gradient must not depend on the parts.
+    gradients = []
+    for parts in (1, 4):
+        settings = {"resolution": 32, "ch": 4, "latent": 8, "batch": 8, "balance": "none", "augment": ""}
+        config = make_config("paper", accumulation=parts, **settings)
+        batches = Batches(make_ensemble(), config)
+        state = TrainingState.start(batches.space, config, torch.device("cpu"))
+        state.generator.eval()
+        state.discriminator.eval()
+        fakes = FakeConditions(batches.space, "observed", 0)
+        _discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0))
+        gradients.append([parameter.grad.clone() for parameter in state.discriminator.parameters()])
+    for whole, summed in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, summed, rtol=1e-3, atol=1e-4)
+
+
+def test_each_step_moves_only_its_own_network(make_ensemble, small):
+    settings = {key: value for key, value in small.items() if key != "progress"}
+    config = make_config("demo", **settings)
+    batches = Batches(make_ensemble(), config)
+    state = TrainingState.start(batches.space, config, torch.device("cpu"))
+    fakes = FakeConditions(batches.space, "observed", 0)
+
+    def parameters():
+        networks = (state.generator, state.discriminator)
+        return [torch.cat([p.detach().flatten() for p in network.parameters()]) for network in networks]
+
+    start = parameters()
+    _discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0))
+    after_d = parameters()
+    _generator_step(config, fakes, state, torch.Generator().manual_seed(0))
+    after_g = parameters()
+    assert torch.equal(start[0], after_d[0])
+    assert not torch.equal(start[1], after_d[1])
+    assert not torch.equal(after_d[0], after_g[0])
+    assert torch.equal(after_d[1], after_g[1])
+    assert all(parameter.requires_grad for parameter in state.discriminator.parameters())
+
+
+def test_a_resumed_run_ends_with_the_same_weights(make_ensemble, small, tmp_path):
+    dataset = make_ensemble()
+    whole = train(dataset, "demo", tmp_path / "whole", **small)
+    half = train(dataset, "demo", tmp_path / "half", **(small | {"images": 48}))
+    again = train(dataset, "demo", tmp_path / "half", resume=True, images=96, progress=False)
+    assert again.config == whole.config
+    same(whole.checkpoints()[-1], half.checkpoints()[-1])
+    same(whole.generator_file, half.generator_file)
+    kept = [line["loss_d_real"] for line in half.log if "loss_d_real" in line]
+    assert kept == [line["loss_d_real"] for line in whole.log if "loss_d_real" in line]
+
+
+def test_the_callers_random_state_is_left_alone(make_ensemble, small, tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 16}))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_killed_training_resumes(make_ensemble, small, tmp_path):
+    store = ensemble.write_ensemble(make_ensemble(), tmp_path / "real.zarr", progress=False)
+    settings = small | {"images": 100_000}
+    code = f"import pspgan; pspgan.train({str(store)!r}, 'demo', {str(tmp_path / 'run')!r}, **{settings!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    run = Run(tmp_path / "run")
+    deadline = time.monotonic() + 120
+    while len(run.checkpoints()) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    reached = load_weights(run.checkpoints()[-1])[1]["images"]
+    assert reached >= 64
+    train(store, "demo", run.folder, resume=True, images=reached + 32, progress=False)
+    images = [line["images"] for line in run.log if "loss_g" in line]
+    assert images == sorted(set(images))
+    assert images[-1] == reached + 32
+    fresh = train(store, "demo", tmp_path / "fresh", **(small | {"images": reached + 32}))
+    if torch.get_num_threads() == 1:
+        same(run.checkpoints()[-1], fresh.checkpoints()[-1])
+
+
+def test_a_run_in_the_way(make_ensemble, small, tmp_path):
+    settings = small | {"images": 16}
+    train(make_ensemble(), "demo", tmp_path / "run", **settings)
+    with pytest.raises(FileExistsError, match="--resume"):
+        train(make_ensemble(), "demo", tmp_path / "run", **settings)
+    train(make_ensemble(), "demo", tmp_path / "run", overwrite=True, **(settings | {"seed": 1}))
+    assert Run(tmp_path / "run").config.seed == 1
+
+
+def test_resuming_cannot_change_what_the_run_is(make_ensemble, small, tmp_path):
+    train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
+    with pytest.raises(ConfigError, match="ch is 4 in the run that is resumed and cannot become 8"):
+        train(make_ensemble(), "demo", tmp_path / "run", resume=True, ch=8, progress=False)
+    other = make_ensemble(space=ProcessSpace.uhcsdb(), conditions=("800-5-Q", "970-90-Q", "1100-60-650-1H"))
+    with pytest.raises(CheckpointError, match="another process space than the data: factors strain, bath against temp"):
+        train(other, "demo", tmp_path / "run", resume=True, progress=False)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **small)
+    older, newest = run.checkpoints()
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert load_weights(older)[1]["images"] == 64
+    train(make_ensemble(), "demo", run.folder, resume=True, images=112, progress=False)
+    assert [load_weights(path)[1]["images"] for path in run.checkpoints()] == [96, 112]
+    assert [line["images"] for line in run.log if "loss_g" in line] == [16, 32, 48, 64, 80, 96, 112]
+    for path in run.checkpoints():
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no checkpoint to resume from"):
+        train(make_ensemble(), "demo", run.folder, resume=True, images=960, progress=False)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(make_ensemble, small, tmp_path):
+    settings = small | {"lr_d": 1e30, "init": "normal"}
+    with pytest.raises(TrainingError, match="diverged at learning rate"):
+        train(make_ensemble(), "demo", tmp_path / "run", **settings)
+
+
+def test_minutes_bound_a_training(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 10_000_000, "minutes": 0.02}))
+    assert 0.02 * 60 <= run.log[-1]["seconds"] < 60
+    assert json.loads((run.folder / "config.json").read_text())["config"]["minutes"] == 0.02
