@@ -104,8 +104,8 @@ def _verdict(validation: pd.DataFrame, tested: str) -> str:
 def _interval(row: pd.Series) -> str:
     if not np.isfinite(row["r2"]):
         return "–"
-    r2, low, high = (f"{round(row[name], 2) + 0.0:.2f}".replace("-", "−") for name in ("r2", "r2_low", "r2_high"))
-    return f"{r2} ({low} to {high})"
+    r2, low, high = (f"{round(row[name], 2) + 0.0:.2f}" for name in ("r2", "r2_low", "r2_high"))
+    return f"{r2} ({low} to {high})".replace("-", "−")
 
 
 def _score_panel(validation: pd.DataFrame, held_out: str) -> Panel:
