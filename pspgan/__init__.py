@@ -38,7 +38,17 @@ _NAMES = {
     "write_ensemble": "ensemble",
     "write_report": "report",
 }
-_MODULES = ("ensemble", "figures", "generation", "networks", "ops", "process", "sources", "statistics", "training")
+_MODULES = (
+    "ensemble",
+    "figures",
+    "generation",
+    "networks",
+    "ops",
+    "process",
+    "sources",
+    "statistics",
+    "training",
+)
 
 __all__ = ["__version__", *sorted(_NAMES), *_MODULES]
 

@@ -42,8 +42,12 @@ Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")
 def import_uhcsdb(
     folder: Annotated[Path, typer.Argument(help="Folder with the images and the metadata.")],
     out: Out = Path("real.zarr"),
-    metadata: Annotated[Path | None, typer.Option(help="Database or CSV, where it is not in the folder.")] = None,
-    map_: Annotated[list[str] | None, typer.Option("--map", help="A further spelling, e.g. cooling:OQ=Q.")] = None,
+    metadata: Annotated[
+        Path | None, typer.Option(help="Database or CSV, where it is not in the folder.")
+    ] = None,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="A further spelling, e.g. cooling:OQ=Q.")
+    ] = None,
     crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -61,7 +65,9 @@ def import_uhcsdb(
 def import_table(
     table: Annotated[Path, typer.Argument(help="CSV or XLSX, one row a micrograph.")],
     images: Annotated[Path, typer.Argument(help="Folder with the images.")],
-    factor: Annotated[list[str], typer.Option(help="A process factor: NAME=COLUMN[:UNIT[:SCALE]], in notation order.")],
+    factor: Annotated[
+        list[str], typer.Option(help="A process factor: NAME=COLUMN[:UNIT[:SCALE]], in notation order.")
+    ],
     out: Out = Path("real.zarr"),
     image: Annotated[str | None, typer.Option(help="Column that names the image.")] = None,
     specimen: Annotated[str | None, typer.Option(help="Column of the physical sample.")] = None,
@@ -127,13 +133,23 @@ def train(
     data: Annotated[Path, typer.Argument(help="Ensemble of real or simulated micrographs.")],
     preset: Annotated[str, typer.Option(help="paper, uhcs-128, uhcs-64 or demo.")] = "uhcs-64",
     out: Out = Path("run"),
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in OUT from its last checkpoint.")] = False,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes of training in all.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in OUT from its last checkpoint.")
+    ] = False,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes of training in all.")
+    ] = None,
     images: Annotated[int | None, typer.Option(help="Length in real images shown.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of all randomness.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings that replace the preset's.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="One setting: KEY=VALUE; may be repeated.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings that replace the preset's.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting: KEY=VALUE; may be repeated.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train the conditional GAN. Killed at any time, it goes on with --resume.
@@ -143,11 +159,14 @@ def train(
     from .training import train as run_training
 
     settings = _settings(config, set_ or [])
-    settings |= {k: v for k, v in {"minutes": minutes, "images": images, "seed": seed}.items() if v is not None}
+    settings |= {
+        k: v for k, v in {"minutes": minutes, "images": images, "seed": seed}.items() if v is not None
+    }
     run = run_training(data, preset, out, resume=resume, overwrite=overwrite, device=device, **settings)
     last = run.log[-1]
+    length = f"{last['images']} images in {last['seconds'] / 60:.1f} minutes"
     _say(
-        f"{out}: {last['images']} images in {last['seconds'] / 60:.1f} minutes; look at {run.folder / 'samples'}",
+        f"{out}: {length}; look at {run.folder / 'samples'}",
         f"pspgan generate {out} --conditions observed -n 32 -o gen.zarr",
     )
 
@@ -156,7 +175,9 @@ def train(
 def generate(
     run: Annotated[Path, typer.Argument(help="Run, generator.safetensors, or the published .pth.")],
     out: Out = Path("gen.zarr"),
-    conditions: Annotated[str, typer.Option(help='"observed", "all", or comma-separated: "850-6H-Q,800-5-Q".')] = "observed",
+    conditions: Annotated[
+        str, typer.Option(help='"observed", "all", or comma-separated: "850-6H-Q,800-5-Q".')
+    ] = "observed",
     n: Annotated[int, typer.Option("-n", help="Micrographs a condition.")] = 64,
     seed: Annotated[int, typer.Option(help="First latent seed.")] = 0,
     batch: Annotated[int, typer.Option(help="Micrographs at a time.")] = 64,
@@ -177,7 +198,9 @@ def generate(
 @app.command()
 def stats(
     stores: Annotated[list[Path], typer.Argument(help="Ensembles; those that are to be compared, together.")],
-    reduction: Annotated[int | None, typer.Option(help="Source pixels a pixel; default: the coarsest of the stores.")] = None,
+    reduction: Annotated[
+        int | None, typer.Option(help="Source pixels a pixel; default: the coarsest of the stores.")
+    ] = None,
     cutoff: Annotated[int | None, typer.Option(help="Longest vector component, px.")] = None,
     method: Annotated[str, typer.Option(help="How phases are told apart.")] = "otsu",
     engine: Annotated[str, typer.Option(help="native or pymks.")] = "native",
@@ -202,7 +225,9 @@ def stats(
 
 @app.command()
 def link(
-    stores: Annotated[list[Path], typer.Argument(help="Ensembles with statistics: real, generated, or both.")],
+    stores: Annotated[
+        list[Path], typer.Argument(help="Ensembles with statistics: real, generated, or both.")
+    ],
     out: Out = Path("linkage"),
     n_components: Annotated[int, typer.Option(help="Principal components of the two-point statistics.")] = 5,
     regressor: Annotated[str, typer.Option(help="auto, ridge or gaussian_process.")] = "auto",
@@ -266,7 +291,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 def main() -> None:
-    """Entry point. Errors of the user's making are one line and exit code 1; PSPGAN_TRACEBACK=1 shows where."""
+    """Entry point. Errors of the user's making are one line, exit code 1; PSPGAN_TRACEBACK=1 shows where."""
     try:
         app()
     except (ValueError, OSError, RuntimeError) as error:

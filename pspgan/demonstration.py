@@ -15,7 +15,9 @@ from .statistics import compute_statistics
 from .training import train
 
 
-def demo(out: str | os.PathLike = "demo", *, minutes: float = 4.0, seed: int = 0, progress: bool = True) -> Path:
+def demo(
+    out: str | os.PathLike = "demo", *, minutes: float = 4.0, seed: int = 0, progress: bool = True
+) -> Path:
     """Simulate steel, train on it, generate, measure, link and report.
 
     Every step is what the command of the same name does, and is shown as that command.
@@ -45,7 +47,9 @@ def demo(out: str | os.PathLike = "demo", *, minutes: float = 4.0, seed: int = 0
         print(f"[{time.perf_counter() - began:4.0f} s] pspgan {command}", flush=True)
 
     say(f"simulate -n 900 --size 64 --seed {seed} -o {real}")
-    write_ensemble(simulate(n=900, size=64, seed=seed, progress=progress), real, overwrite=True, progress=progress)
+    write_ensemble(
+        simulate(n=900, size=64, seed=seed, progress=progress), real, overwrite=True, progress=progress
+    )
     say(f"train {real} --preset demo --minutes {minutes:g} -o {run}")
     train(real, "demo", run, overwrite=True, minutes=minutes, seed=seed, progress=progress)
     say(f"generate {run} -n 48 -o {gen}")

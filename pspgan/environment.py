@@ -23,7 +23,9 @@ def info() -> str:
         f"operators: {ops.native_status()}",
     ]
     if importlib.util.find_spec("pymks") is None:
-        lines.append("pymks is missing: statistics are computed, but not checked against it (it needs Python 3.11)")
+        lines.append(
+            "pymks is missing: statistics are computed, but not checked against it (it needs Python 3.11)"
+        )
     return "\n".join(lines)
 
 

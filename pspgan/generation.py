@@ -49,7 +49,8 @@ class Model:
 
     def __repr__(self) -> str:
         n, side = len(self.space.observed), self.generator.resolution
-        return f"<Model {self.name}: {side} x {side} px, {', '.join(self.space.names)}; {n} combinations observed>"
+        names = ", ".join(self.space.names)
+        return f"<Model {self.name}: {side} x {side} px, {names}; {n} combinations observed>"
 
     def sample(
         self,
@@ -61,8 +62,8 @@ class Model:
         """Generate one micrograph a condition.
 
         Args:
-            conditions: n of them, in any form; values between levels and unseen combinations work, the latter with
-                a warning, given once.
+            conditions: n of them, in any form; values between levels and unseen combinations work, the latter
+                with a warning.
             seeds: n latent seeds; default 0 to n - 1. A seed and a condition always give the same micrograph.
             z: (n, latent) latent vectors instead of seeds.
 
@@ -97,8 +98,11 @@ class Model:
 
 
 def latents(seeds: Iterable[int], length: int) -> Tensor:
-    """Latent vectors of seeds, (seed, length) float32, standard normal; each depends on its own seed alone."""
-    rows = [np.random.Generator(np.random.Philox(key=seed)).standard_normal(length, dtype=np.float32) for seed in seeds]
+    """Latent vectors, (seed, length) float32, standard normal; each depends on its own seed alone."""
+    rows = [
+        np.random.Generator(np.random.Philox(key=seed)).standard_normal(length, dtype=np.float32)
+        for seed in seeds
+    ]
     return torch.from_numpy(np.stack(rows)) if rows else torch.empty(0, length)
 
 
@@ -120,9 +124,13 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if file.suffix in (".pth", ".pt"):
         generator = load_published(file)
-        return Model(generator.to(device), file.name, 1, {"checkpoint": str(file), "checkpoint_sha256": _sha256(file)})
+        return Model(
+            generator.to(device), file.name, 1, {"checkpoint": str(file), "checkpoint_sha256": _sha256(file)}
+        )
     if not file.exists():
-        raise FileNotFoundError(f"{path} holds no generator.safetensors: has its training reached a first sample?")
+        raise FileNotFoundError(
+            f"{path} holds no generator.safetensors: has its training reached a first sample?"
+        )
     tensors, meta = load_weights(file)
     config = TrainingConfig(**meta["config"])
     space = ProcessSpace.from_json(meta["process_space"])
@@ -141,7 +149,9 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
         "pspgan_training": meta["pspgan"],
     }
     data = meta["data"]
-    return Model(generator, file.parent.name, config.reduction, provenance, data["licence"], data["attribution"])
+    return Model(
+        generator, file.parent.name, config.reduction, provenance, data["licence"], data["attribution"]
+    )
 
 
 def generate(
@@ -191,7 +201,9 @@ def generate(
             ensemble.create(layout, out, overwrite=overwrite)
         parts = ensemble.pending(out)
     count = sum(part.stop - part.start for part in parts)
-    with tqdm(total=count, unit="image", desc=f"generate {model.name}", disable=None if progress else True) as bar:
+    with tqdm(
+        total=count, unit="image", desc=f"generate {model.name}", disable=None if progress else True
+    ) as bar:
         for part in parts:
             images = np.empty((part.stop - part.start, *layout["micrograph"].shape[1:]), np.uint8)
             for begin in range(part.start, part.stop, batch):
@@ -212,7 +224,8 @@ def _resolve(space: ProcessSpace, conditions: Any) -> list[ProcessCondition]:
         points = space.observed_conditions if conditions == "observed" else space.all_conditions
         if not points:
             raise ValueError(
-                "this model does not say which combinations its training saw (a published checkpoint); name the conditions"
+                "this model does not say which combinations its training saw (a published checkpoint); "
+                "name the conditions"
             )
         return points
     return list(dict.fromkeys(space.conditions(conditions)))
@@ -221,7 +234,9 @@ def _resolve(space: ProcessSpace, conditions: Any) -> list[ProcessCondition]:
 def _layout(model: Model, points: list[ProcessCondition], n: int, seed: int) -> xr.Dataset:
     """The ensemble to be, with zeros for micrographs that take no memory."""
     if model.generator.channels != 1:
-        raise ValueError(f"an ensemble holds grey micrographs; this generator makes {model.generator.channels} channels")
+        raise ValueError(
+            f"an ensemble holds grey micrographs; this generator makes {model.generator.channels} channels"
+        )
     side = model.generator.resolution
     each = [point for point in points for _ in range(n)]
     settings = {"conditions": [str(point) for point in points], "n": n, "seed": seed}
@@ -257,7 +272,8 @@ def _warn_unobserved(model: Model, points: list[ProcessCondition]) -> None:
     if unseen and model.space.observed:
         shown = ", ".join(unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
         warnings.warn(
-            f"training of {model.name} never saw {shown}; what is generated there is extrapolation", stacklevel=3
+            f"training of {model.name} never saw {shown}; what is generated there is extrapolation",
+            stacklevel=3,
         )
 
 

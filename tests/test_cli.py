@@ -16,7 +16,15 @@ from pspgan.cli import app, main
 VERBS = ("simulate", "train", "generate", "stats", "link", "report", "demo", "info", "import")
 SMALL = [
     f"--set={setting}"
-    for setting in ("resolution=32", "ch=4", "latent=8", "embedding=4", "batch=8", "reduction=1", "log_every=16")
+    for setting in (
+        "resolution=32",
+        "ch=4",
+        "latent=8",
+        "embedding=4",
+        "batch=8",
+        "reduction=1",
+        "log_every=16",
+    )
 ]
 
 
@@ -82,10 +90,14 @@ def test_import_table(run, tmp_path):
     for name in "abc":
         Image.fromarray(rng.integers(0, 255, (40, 50), dtype=np.uint8)).save(images / f"{name}.png")
     table = tmp_path / "heat.csv"
-    table.write_text("file,T,min,cool,heat\na.png,800,5,WQ,1\nb.png,900,60,air,1\nc.png,800,60,air,2\nd.png,900,5,air,2\n")
+    table.write_text(
+        "file,T,min,cool,heat\na.png,800,5,WQ,1\nb.png,900,60,air,1\nc.png,800,60,air,2\nd.png,900,5,air,2\n"
+    )
     words = ["--factor", "temperature=T:degC", "--factor", "time=min:min:log", "--factor", "cooling=cool"]
     out = tmp_path / "real.zarr"
-    code, text, err = run("import", "table", table, images, *words, "--map", "cooling:WQ=Q", "--specimen", "heat", "-o", out)
+    code, text, err = run(
+        "import", "table", table, images, *words, "--map", "cooling:WQ=Q", "--specimen", "heat", "-o", out
+    )
     assert code == 0, err
     assert "3 micrographs, 3 combinations, 2 specimens" in text
     assert "left out 1: row without an image" in text
@@ -98,7 +110,9 @@ def test_import_of_uhcsdb(run, shared, tmp_path):
     stores = []
     for name in ("microstructures.sqlite", "uhcs-metadata.csv"):
         out = tmp_path / f"{name}.zarr"
-        code, text, err = run("import", "uhcsdb", shared / "uhcsdb", "--metadata", shared / "uhcsdb" / name, "-o", out)
+        code, text, err = run(
+            "import", "uhcsdb", shared / "uhcsdb", "--metadata", shared / "uhcsdb" / name, "-o", out
+        )
         assert code == 0, err
         assert "429 micrographs, 21 combinations, 25 specimens" in text
         assert "left out 169" in text
@@ -131,14 +145,18 @@ def test_errors_are_one_line_and_name_the_thing(run, tmp_path, monkeypatch, word
 
 
 def test_unknown_settings_name_the_nearest(run, tmp_path):
-    real = ensemble.write_ensemble(psp.simulate(18, 32, progress=False), tmp_path / "real.zarr", progress=False)
+    real = ensemble.write_ensemble(
+        psp.simulate(18, 32, progress=False), tmp_path / "real.zarr", progress=False
+    )
     code, _, err = run("train", real, "--set", "latant=8", "-o", tmp_path / "run")
     assert (code, 'unknown setting "latant"; did you mean "latent"?' in err) == (1, True)
     config = tmp_path / "config.yaml"
     config.write_text("batchs: 8\n")
     code, _, err = run("train", real, "--config", config, "-o", tmp_path / "run")
     assert (code, 'did you mean "batch"?' in err) == (1, True)
-    assert run("train", real, "--set", "latent", "-o", tmp_path / "run")[2].startswith('error: --set "latent" is not KEY=VALUE')
+    assert run("train", real, "--set", "latent", "-o", tmp_path / "run")[2].startswith(
+        'error: --set "latent" is not KEY=VALUE'
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -153,5 +171,5 @@ def test_public_names():
     for name in psp.__all__:
         assert getattr(psp, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        psp.nothing
+        _ = psp.nothing
     assert json.loads(psp.ProcessSpace.uhcsdb().to_json())["factors"][0]["name"] == "temperature"

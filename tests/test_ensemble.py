@@ -33,7 +33,12 @@ def make(n=10, side=8, seed=0, **changes):
 
 
 def test_what_is_written_comes_back(tmp_path):
-    dataset = make(n=9, phase=np.ones((9, 8, 8), np.uint8), phases=["matrix", "carbide"], microconstituent=["network"] * 9)
+    dataset = make(
+        n=9,
+        phase=np.ones((9, 8, 8), np.uint8),
+        phases=["matrix", "carbide"],
+        microconstituent=["network"] * 9,
+    )
     ensemble.write_ensemble(dataset, tmp_path / "a.zarr")
     again = ensemble.open_ensemble(tmp_path / "a.zarr")
     xr.testing.assert_identical(again.load().drop_attrs(deep=False), dataset.drop_attrs(deep=False))
@@ -119,14 +124,26 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     ("damage", "message"),
     [
         (lambda d: d.drop_vars("micrograph"), 'variable "micrograph" is missing'),
-        (lambda d: d.assign(micrograph=d["micrograph"].astype("float32")), 'variable "micrograph" has dtype float32'),
+        (
+            lambda d: d.assign(micrograph=d["micrograph"].astype("float32")),
+            'variable "micrograph" has dtype float32',
+        ),
         (lambda d: d.rename(y="row"), 'variable "micrograph" has dimensions'),
         (lambda d: d.drop_vars("time"), 'variable "time" is missing'),
-        (lambda d: d.assign_coords(specimen=("sample", np.arange(10))), 'variable "specimen" has dtype int64'),
-        (lambda d: d.assign_coords(specimen=("sample", np.array([""] * 10))), 'coordinate "specimen": sample 0 is empty'),
+        (
+            lambda d: d.assign_coords(specimen=("sample", np.arange(10))),
+            'variable "specimen" has dtype int64',
+        ),
+        (
+            lambda d: d.assign_coords(specimen=("sample", np.array([""] * 10))),
+            'coordinate "specimen": sample 0 is empty',
+        ),
         (lambda d: d.assign_coords(um_per_px=("sample", np.full(10, -1.0))), 'coordinate "um_per_px"'),
         (lambda d: d.assign_coords(time=("sample", np.full(10, 1.0))), "time 1 lies outside 5 to 5100 min"),
-        (lambda d: d.assign_coords(time=("sample", np.full(10, 90.0))), 'coordinate "condition": sample 0 says "800-5-Q"'),
+        (
+            lambda d: d.assign_coords(time=("sample", np.full(10, 90.0))),
+            'coordinate "condition": sample 0 says "800-5-Q"',
+        ),
         (lambda d: d.assign_attrs(origin="drawn"), 'attribute "origin"'),
         (lambda d: d.assign_attrs(origin="generated"), 'coordinate "seed" is missing'),
         (lambda d: d.assign_attrs(schema="other"), "no ensemble of pspgan"),
@@ -161,9 +178,12 @@ def small_disk(tmp_path):
     """A file system of one megabyte."""
     place = tmp_path / "disk"
     place.mkdir()
-    mounted = shutil.which("mount") and not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False
-    ).returncode
+    mounted = (
+        shutil.which("mount")
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False
+        ).returncode
+    )
     if not mounted:
         pytest.skip("mounting a small file system needs root")
     yield place

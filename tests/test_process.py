@@ -1,12 +1,10 @@
 """Conditions: notation, interpolation, labels of Eq. 2, 3 and 5, JSON."""
 
-import doctest
 import itertools
 
 import numpy as np
 import pytest
 
-import pspgan.process
 from pspgan.process import ConditionError, Factor, ProcessSpace
 
 
@@ -43,7 +41,10 @@ def test_every_combination_survives_printing_and_reading(space):
 
 def test_negative_numbers_and_levels_with_hyphens():
     space = ProcessSpace(
-        (Factor("bath", ("oil", "oil-hot", "air"), "nominal"), Factor("temperature", (-196, 25), "ordinal", unit="degC"))
+        (
+            Factor("bath", ("oil", "oil-hot", "air"), "nominal"),
+            Factor("temperature", (-196, 25), "ordinal", unit="degC"),
+        )
     )
     assert space.condition("oil-hot--196").values == ("oil-hot", -196)
     assert space.condition("oil--20").values == ("oil", -20)
@@ -144,7 +145,9 @@ def test_json_round_trip(space):
 
 def test_inferred_space():
     space = ProcessSpace.infer(
-        {"strain": [0.1, 0.3, 0.1], "bath": ["oil", "air", "air"]}, units={"strain": "-"}, scales={"strain": "log"}
+        {"strain": [0.1, 0.3, 0.1], "bath": ["oil", "air", "air"]},
+        units={"strain": "-"},
+        scales={"strain": "log"},
     )
     assert [f.kind for f in space.factors] == ["ordinal", "nominal"]
     assert space["strain"].levels == (0.1, 0.3)
@@ -171,9 +174,3 @@ def test_difference_names_the_factor(space):
 def test_impossible_factors_are_refused(factor, message):
     with pytest.raises(ValueError, match=message):
         Factor(*factor)
-
-
-def test_doctests():
-    result = doctest.testmod(pspgan.process)
-    assert result.attempted >= 5
-    assert result.failed == 0

@@ -43,7 +43,9 @@ def _check(resolution: int, ch: int, attention: str) -> None:
     if resolution not in RESOLUTIONS:
         raise ValueError(f"resolution {resolution} is none of {', '.join(map(str, RESOLUTIONS))} px")
     if ch < 4 or ch % 4:
-        raise ValueError(f"ch {ch} must be a positive multiple of 4: blocks narrow to a quarter of their width")
+        raise ValueError(
+            f"ch {ch} must be a positive multiple of 4: blocks narrow to a quarter of their width"
+        )
     if attention not in ("biggan", "sagan", "none"):
         raise ValueError(f'attention "{attention}" is none of biggan, sagan, none')
 
@@ -63,11 +65,12 @@ class Generator(nn.Module):
         resolution: side of the square images, 32 to 512 px, a power of two.
         ch: width multiplier, a multiple of 4.
         latent: length of the latent vector (the paper found 128 to collapse).
-        attention: ``"biggan"``, ``"sagan"`` or ``"none"``; at 64 x 64, at 64 px resolution at 32 x 32, at 32 px
-            nowhere.
+        attention: ``"biggan"``, ``"sagan"`` or ``"none"``; at 64 x 64, at 64 px resolution at 32 x 32, and at
+            32 px nowhere.
         embedding: width of each factor's embedding.
         channels: image channels.
-        init: ``"normal"`` or ``"orthogonal"``.
+        init: of the weights, ``"normal"`` or ``"orthogonal"``.
+        init_bias: of the biases, ``"uniform"`` or ``"zero"``; see `layers.initialise`.
         generator: source of the initial draws; None takes torch's global one.
 
     Raises:
@@ -85,12 +88,15 @@ class Generator(nn.Module):
         embedding: int = 128,
         channels: int = 1,
         init: str = "normal",
+        init_bias: str = "uniform",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         _check(resolution, ch, attention)
         self.space, self.resolution, self.latent, self.channels = space, resolution, latent, channels
-        self.embeddings = nn.ModuleList(nn.Embedding(len(factor.levels), embedding) for factor in space.factors)
+        self.embeddings = nn.ModuleList(
+            nn.Embedding(len(factor.levels), embedding) for factor in space.factors
+        )
         condition = latent + embedding * len(space.factors)
         stages = GENERATOR_STAGES[resolution]
         self.linear = SNLinear(condition, 4 * 4 * stages[0][0] * ch)
@@ -104,7 +110,7 @@ class Generator(nn.Module):
                 self.blocks.append(Attention(out * ch, attention))
         self.norm = nn.BatchNorm2d(stages[-1][1] * ch)
         self.output = SNConv2d(stages[-1][1] * ch, channels, 3)
-        initialise(self, init, generator)
+        initialise(self, init, init_bias, generator)
 
     def forward(self, z: Tensor, weights: Tensor) -> Tensor:
         """Generate images.
@@ -122,7 +128,8 @@ class Generator(nn.Module):
                 f"(batch, {self.latent}) and (batch, {self.space.n_levels})"
             )
         embedded = [
-            weights[:, part] @ table.weight for part, table in zip(self.space.slices, self.embeddings, strict=True)
+            weights[:, part] @ table.weight
+            for part, table in zip(self.space.slices, self.embeddings, strict=True)
         ]
         y = torch.cat([z, *embedded], dim=1)
         h = self.linear(y).unflatten(1, (-1, 4, 4))
@@ -143,6 +150,7 @@ class Discriminator(nn.Module):
         *,
         channels: int = 1,
         init: str = "normal",
+        init_bias: str = "uniform",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -161,7 +169,7 @@ class Discriminator(nn.Module):
             if side == _attention_side(resolution, attention):
                 self.blocks.append(Attention(out * ch, attention))
         self.linear = SNLinear(stages[-1][1] * ch, space.n_targets)
-        initialise(self, init, generator)
+        initialise(self, init, init_bias, generator)
 
     def forward(self, image: Tensor) -> Tensor:
         """Score images.
@@ -174,7 +182,8 @@ class Discriminator(nn.Module):
         """
         if image.shape[1:] != (self.channels, self.resolution, self.resolution):
             raise ValueError(
-                f"images {tuple(image.shape)} do not fit (batch, {self.channels}, {self.resolution}, {self.resolution})"
+                f"images {tuple(image.shape)} do not fit "
+                f"(batch, {self.channels}, {self.resolution}, {self.resolution})"
             )
         h = self.input(image)
         for block in self.blocks:

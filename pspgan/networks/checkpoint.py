@@ -85,21 +85,35 @@ def load_published(path: str | os.PathLike) -> Generator:
         raise CheckpointError(f"{path} cannot be read as a state_dict: {error}") from None
     if not isinstance(published, dict) or not all(isinstance(value, Tensor) for value in published.values()):
         raise CheckpointError(f"{path} is not a state_dict of tensors")
-    missing = [name for name in (*_PUBLISHED_TABLES, "linear.weight_orig", "final_layer.2.weight_orig") if name not in published]
+    missing = [
+        name
+        for name in (*_PUBLISHED_TABLES, "linear.weight_orig", "final_layer.2.weight_orig")
+        if name not in published
+    ]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: not the layout of the published generator")
     space = ProcessSpace.uhcsdb()
     for factor, name in zip(space.factors, _PUBLISHED_TABLES, strict=True):
-        if len(published[name]) != len(factor.levels):
-            raise CheckpointError(
-                f"{path}: {name} has {len(published[name])} levels, the paper's {factor.name} has {len(factor.levels)}"
-            )
+        found, wanted = len(published[name]), len(factor.levels)
+        if found != wanted:
+            raise CheckpointError(f"{path}: {name} has {found} levels, the paper's {factor.name} {wanted}")
     embedding = published[_PUBLISHED_TABLES[0]].shape[1]
-    stages = len({name.split(".")[1] for name in published if re.fullmatch(r"blocks\.\d+\.conv1\.weight_orig", name)}) // 2
+    stages = (
+        len(
+            {
+                name.split(".")[1]
+                for name in published
+                if re.fullmatch(r"blocks\.\d+\.conv1\.weight_orig", name)
+            }
+        )
+        // 2
+    )
     channels, last = published["final_layer.2.weight_orig"].shape[:2]
     resolution = 4 * 2**stages
     if resolution not in GENERATOR_STAGES:
-        raise CheckpointError(f"{path} has {stages} stages of two blocks; no published resolution has that many")
+        raise CheckpointError(
+            f"{path} has {stages} stages of two blocks; no published resolution has that many"
+        )
     with torch.random.fork_rng(devices=[]):
         generator = Generator(
             space,
@@ -134,11 +148,12 @@ def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], source: st
     for name in own:
         if name not in tensors:
             raise CheckpointError(f"{source}: tensor {name} is missing")
-        if tensors[name].shape != own[name].shape:
-            raise CheckpointError(
-                f"{source}: tensor {name} has shape {tuple(tensors[name].shape)}, the network wants {tuple(own[name].shape)}"
-            )
+        found, wanted = tuple(tensors[name].shape), tuple(own[name].shape)
+        if found != wanted:
+            raise CheckpointError(f"{source}: tensor {name} has shape {found}, the network wants {wanted}")
     extra = [name for name in tensors if name not in own]
     if extra:
-        raise CheckpointError(f"{source}: tensor {extra[0]} (and {len(extra) - 1} more) has no place in the network")
+        raise CheckpointError(
+            f"{source}: tensor {extra[0]} (and {len(extra) - 1} more) has no place in the network"
+        )
     module.load_state_dict(tensors)

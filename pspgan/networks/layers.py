@@ -130,7 +130,7 @@ class Attention(nn.Module):
 
 
 class GeneratorBlock(nn.Module):
-    """Pre-activation bottleneck of the generator; keeps the first ``channels_out`` channels as its shortcut."""
+    """Pre-activation bottleneck of the generator; its shortcut keeps the first ``channels_out`` channels."""
 
     def __init__(self, channels_in: int, channels_out: int, condition: int, upsample: bool) -> None:
         super().__init__()
@@ -167,7 +167,9 @@ class DiscriminatorBlock(nn.Module):
         self.conv2 = SNConv2d(hidden, hidden, 3)
         self.conv3 = SNConv2d(hidden, hidden, 3)
         self.conv4 = SNConv2d(hidden, channels_out, 1)
-        self.shortcut = SNConv2d(channels_in, channels_out - channels_in, 1) if channels_out > channels_in else None
+        self.shortcut = (
+            SNConv2d(channels_in, channels_out - channels_in, 1) if channels_out > channels_in else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(x))
@@ -180,24 +182,32 @@ class DiscriminatorBlock(nn.Module):
         return x + self.conv4(h)
 
 
-def initialise(module: nn.Module, method: Literal["normal", "orthogonal"], generator: torch.Generator | None) -> None:
-    """Draw all weights of a network anew.
+def initialise(
+    module: nn.Module,
+    weights: Literal["normal", "orthogonal"],
+    biases: Literal["uniform", "zero"],
+    generator: torch.Generator | None,
+) -> None:
+    """Draw all parameters of a network anew.
 
     Args:
         module: a generator or discriminator.
-        method: ``"normal"``, N(0, 0.02) as the paper's code, or ``"orthogonal"``, BigGAN's own.
+        weights: ``"normal"``, N(0, 0.02) as the paper's code, or ``"orthogonal"``, BigGAN's own.
+        biases: ``"uniform"`` within 1/sqrt(fan in), torch's default and so the paper's code's; or ``"zero"``.
+            Behind spectrally normalised layers signals are small, and biases of that size fix which ReLUs are
+            open: the discriminator then starts out as nearly linear, and is slow to see texture.
         generator: source of the draws; None takes torch's global one.
     """
     for layer in module.modules():
         if not isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)):
             continue
         with torch.no_grad():
-            if method == "normal":
+            if weights == "normal":
                 layer.weight.normal_(0, 0.02, generator=generator)
             else:
                 nn.init.orthogonal_(layer.weight, generator=generator)
             if getattr(layer, "bias", None) is not None:
-                bound = 1 / math.sqrt(layer.weight[0].numel())
+                bound = 1 / math.sqrt(layer.weight[0].numel()) if biases == "uniform" else 0.0
                 layer.bias.uniform_(-bound, bound, generator=generator)
             if isinstance(layer, _SpectralNorm):
                 layer.u.normal_(generator=generator)

@@ -25,7 +25,9 @@ def average_into(averaged: nn.Module, raw: nn.Module, images: int, halflife: flo
 
 
 @torch.no_grad()
-def standing_statistics(network: Generator, weights: torch.Tensor, batches: int, batch: int, seed: int) -> None:
+def standing_statistics(
+    network: Generator, weights: torch.Tensor, batches: int, batch: int, seed: int
+) -> None:
     """Estimate batch-norm statistics and spectral norms anew, for weights that no training step has seen.
 
     Means and variances become plain averages over the batches ("standing statistics" of BigGAN), and every

@@ -43,15 +43,17 @@ class Batches:
         config: the run's settings; uses ``resolution``, ``reduction``, ``balance``, ``seed``.
 
     Raises:
-        TrainingDataError: micrographs smaller than a crop, a reduction below the ensemble's own, or no labels to
-            balance by.
+        TrainingDataError: micrographs smaller than a crop, a reduction below the ensemble's own, or no labels
+            to balance by.
     """
 
     def __init__(self, dataset: xr.Dataset, config: TrainingConfig) -> None:
         self.resolution, self.seed = config.resolution, config.seed
         self.reduction = int(dataset.attrs["reduction"])
         if config.reduction % self.reduction:
-            raise TrainingDataError(f"reduction {config.reduction} is no multiple of the ensemble's own, {self.reduction}")
+            raise TrainingDataError(
+                f"reduction {config.reduction} is no multiple of the ensemble's own, {self.reduction}"
+            )
         factor = config.reduction // self.reduction
         n, height, width = dataset["micrograph"].shape
         if n == 0:
@@ -81,7 +83,6 @@ class Batches:
             chosen = rng.integers(len(self._groups), size=size)
             index = np.array([rng.choice(self._groups[group]) for group in chosen])
         return Batch(self._crops(index, rng), self.targets[torch.from_numpy(index)])
-
 
     def crops_of(self, condition: ProcessCondition, size: int, rng: np.random.Generator) -> Tensor:
         """Random crops of one condition's micrographs, (size, 1, y, x) float32 in [-1, 1]."""
@@ -129,7 +130,8 @@ def _groups(dataset: xr.Dataset, conditions: np.ndarray, balance: str) -> list[n
     if balance == "microconstituent":
         if "microconstituent" not in dataset.variables or np.any(dataset["microconstituent"].values == ""):
             raise TrainingDataError(
-                "balance=microconstituent needs a label for every micrograph; set balance=condition or balance=none"
+                "balance=microconstituent needs a label for every micrograph; "
+                "set balance=condition or balance=none"
             )
         labels = dataset["microconstituent"].values
     return [np.flatnonzero(labels == label) for label in np.unique(labels)]

@@ -18,8 +18,8 @@ class TrainingConfig(BaseModel):
     """Everything that decides how a training goes. The defaults are the paper's.
 
     Lengths are counted in real images shown to the discriminator; ``epochs`` are passes over as many images
-    as the data set has micrographs. ``reduction`` area-averages that many source pixels, along each axis, into
-    one before crops of ``resolution`` px are taken.
+    as the data set has micrographs. ``reduction`` area-averages that many source pixels, along each axis,
+    into one before crops of ``resolution`` px are taken.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +31,7 @@ class TrainingConfig(BaseModel):
     embedding: int = Field(128, gt=0)
     attention: Literal["biggan", "sagan", "none"] = "biggan"
     init: Literal["normal", "orthogonal"] = "normal"
+    init_bias: Literal["uniform", "zero"] = "uniform"
 
     # Data
     reduction: int = Field(1, ge=1)
@@ -52,7 +53,9 @@ class TrainingConfig(BaseModel):
     beta2: float = Field(0.999, ge=0, lt=1)
     decay_g: float = Field(1e-3, ge=0)
     decay_d: float = Field(5e-4, ge=0)
-    averaging_halflife: float = Field(0, ge=0, description="of the averaged generator, in images; 0 keeps the raw one")
+    averaging_halflife: float = Field(
+        0, ge=0, description="of the averaged generator, in images; 0 keeps the raw one"
+    )
     precision: Literal["float32", "bfloat16"] = "float32"
 
     # Length: whichever of images and epochs is set, and at most so many minutes in all
@@ -73,7 +76,9 @@ class TrainingConfig(BaseModel):
         if self.batch % self.accumulation:
             raise ValueError(f"batch {self.batch} is not a multiple of accumulation {self.accumulation}")
         if self.batch // self.accumulation < 2:
-            raise ValueError(f"batch {self.batch} in {self.accumulation} parts leaves batch norm a single image")
+            raise ValueError(
+                f"batch {self.batch} in {self.accumulation} parts leaves batch norm a single image"
+            )
         if (self.images is None) == (self.epochs is None):
             raise ValueError("set exactly one of images and epochs")
         return self
@@ -117,7 +122,9 @@ def make_config(preset: str, **settings: Any) -> TrainingConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "settings"
-        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"[:400]) from None
+        raise ConfigError(
+            f"{where}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"[:400]
+        ) from None
 
 
 def _nearest(word: str, known: Any) -> str:

@@ -46,8 +46,8 @@ def train(
         data: ensemble of real or simulated micrographs, a store or a dataset.
         preset: ``paper``, ``uhcs-128``, ``uhcs-64`` or ``demo``.
         out: the run's folder.
-        resume: continue the run in ``out`` from its newest checkpoint. Its own settings hold; of ``settings`` only
-            lengths and record intervals may change. Where no run has begun, one begins.
+        resume: continue the run in ``out`` from its newest checkpoint. Its own settings hold; of ``settings``
+            only lengths and record intervals may change. Where no run has begun, one begins.
         overwrite: throw away a run that ``out`` holds, and start anew.
         progress: show a bar on a terminal.
         device: where to train; by default the GPU if there is one.
@@ -59,7 +59,7 @@ def train(
     Raises:
         ConfigError: an unknown setting or value.
         TrainingDataError: the ensemble does not serve.
-        FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` says what to do with it.
+        FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` is set.
         CheckpointError: resuming another process space, or without a checkpoint.
         TrainingError: a loss is no longer finite.
     """
@@ -68,7 +68,9 @@ def train(
     run = Run(Path(out))
     exists = (run.folder / "config.json").exists()
     if exists and not (resume or overwrite):
-        raise FileExistsError(f"{run.folder} holds a run; resume it (--resume), replace it (--overwrite) or choose another")
+        raise FileExistsError(
+            f"{run.folder} holds a run; resume it (--resume), replace it (--overwrite) or choose another"
+        )
     resume = resume and exists
     config = _continued(run, settings) if resume else make_config(preset, **settings)
     batches = Batches(dataset, config)
@@ -85,7 +87,12 @@ def train(
 
 
 def _loop(
-    run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, device: torch.device, progress: bool
+    run: Run,
+    config: TrainingConfig,
+    batches: Batches,
+    state: TrainingState,
+    device: torch.device,
+    progress: bool,
 ) -> None:
     total = config.total_images(len(batches))
     per_step = config.batch * config.d_steps
@@ -96,7 +103,11 @@ def _loop(
             began = time.perf_counter()
             draws = torch.Generator(device).manual_seed(_seed_of(config.seed, state.step))
             for k in range(config.d_steps):
-                monitor.add(**_discriminator_step(config, batches, fakes, state, state.step * config.d_steps + k, draws))
+                monitor.add(
+                    **_discriminator_step(
+                        config, batches, fakes, state, state.step * config.d_steps + k, draws
+                    )
+                )
             monitor.add(**_generator_step(config, fakes, state, draws))
             average_into(state.averaged, state.generator, per_step, config.averaging_halflife)
             state.step += 1
@@ -120,7 +131,12 @@ def _loop(
 
 
 def _discriminator_step(
-    config: TrainingConfig, batches: Batches, fakes: FakeConditions, state: TrainingState, index: int, draws: torch.Generator
+    config: TrainingConfig,
+    batches: Batches,
+    fakes: FakeConditions,
+    state: TrainingState,
+    index: int,
+    draws: torch.Generator,
 ) -> dict[str, Tensor]:
     """One update of D on real and generated micrographs (Eq. 4)."""
     device = draws.device
@@ -143,7 +159,9 @@ def _discriminator_step(
         losses.append(torch.stack([on_real.detach(), on_fake.detach(), *_taken_for(scores.detach(), part)]))
     state.optimizer_d.step()
     mean = torch.stack(losses).mean(dim=0)
-    return dict(zip(("loss_d_real", "loss_d_fake", "real_taken_for_real", "fake_taken_for_fake"), mean, strict=True))
+    return dict(
+        zip(("loss_d_real", "loss_d_fake", "real_taken_for_real", "fake_taken_for_fake"), mean, strict=True)
+    )
 
 
 def _generator_step(
@@ -190,13 +208,17 @@ def _taken_for(scores: Tensor, part: int) -> tuple[Tensor, Tensor]:
     return real[:part].float().mean(), (~real[part:]).float().mean()
 
 
-def _sample(run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, monitor: Monitor) -> None:
+def _sample(
+    run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, monitor: Monitor
+) -> None:
     """Bring the averaged generator up to date, export it, and keep a grid of its micrographs."""
     device = next(state.averaged.parameters()).device
     observed = torch.from_numpy(batches.space.encode(batches.space.observed_conditions)).to(device)
     standing_statistics(state.averaged, observed, batches=16, batch=config.batch, seed=config.seed)
     description = run.description
-    meta = {key: description[key] for key in ("process_space", "config", "preset", "data", "pspgan")} | {"images": state.images}
+    meta = {key: description[key] for key in ("process_space", "config", "preset", "data", "pspgan")} | {
+        "images": state.images
+    }
     save_weights(run.generator_file, state.averaged.state_dict(), meta)
     grid, figures = sample(state.averaged, batches, config.seed)
     monitor.picture(state.images, grid, run.folder)
@@ -211,9 +233,9 @@ def _check_finite(line: dict[str, float], run: Run, config: TrainingConfig, stat
     ):
         if not math.isfinite(line[name]):
             raise TrainingError(
-                f"{name} is {line[name]} at step {state.step} ({state.images} images): the {network} diverged at learning "
-                f"rate {rate:g}. The last checkpoint in {run.folder / 'checkpoints'} is from before; resume it, or start "
-                "again with a lower rate"
+                f"{name} is {line[name]} at step {state.step} ({state.images} images): the {network} "
+                f"diverged at learning rate {rate:g}. The last checkpoint in {run.folder / 'checkpoints'} "
+                "is from before; resume it, or start again with a lower rate"
             )
 
 
@@ -224,11 +246,15 @@ def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:
     fixed = {key: value for key, value in old["config"].items() if key not in free}
     for key, value in settings.items():
         if key in fixed and fixed[key] != value:
-            raise ConfigError(f"{key} is {fixed[key]} in the run that is resumed and cannot become {value}; start a new run")
+            raise ConfigError(
+                f"{key} is {fixed[key]} in the run that is resumed and cannot become {value}; start a new run"
+            )
     lengths = {key: old["config"][key] for key in free if old["config"][key] is not None}
     if {"images", "epochs"} & settings.keys():
         lengths = {key: value for key, value in lengths.items() if key not in ("images", "epochs")}
-    return make_config(old["preset"], **fixed, **(lengths | {k: v for k, v in settings.items() if k not in fixed}))
+    return make_config(
+        old["preset"], **fixed, **(lengths | {k: v for k, v in settings.items() if k not in fixed})
+    )
 
 
 def _data_description(dataset: xr.Dataset) -> dict[str, Any]:

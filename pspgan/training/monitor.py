@@ -35,7 +35,12 @@ class Monitor:
         self._log = (folder / "log.jsonl").open("a", buffering=1)
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
         self._bar = tqdm(
-            total=total, initial=start, unit="image", desc=folder.name, smoothing=0.05, disable=None if progress else True
+            total=total,
+            initial=start,
+            unit="image",
+            desc=folder.name,
+            smoothing=0.05,
+            disable=None if progress else True,
         )
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}

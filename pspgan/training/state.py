@@ -41,11 +41,12 @@ class TrainingState:
     @classmethod
     def start(cls, space: ProcessSpace, config: TrainingConfig, device: torch.device) -> TrainingState:
         """Networks freshly drawn from the config's seed; the caller's random state is left alone."""
-        shape = {"resolution": config.resolution, "ch": config.ch, "attention": config.attention, "init": config.init}
+        shape = {key: getattr(config, key) for key in ("resolution", "ch", "attention", "init", "init_bias")}
         draws = torch.Generator().manual_seed(config.seed)
         with torch.random.fork_rng(devices=[]):
             generator, averaged = (
-                Generator(space, latent=config.latent, embedding=config.embedding, generator=draws, **shape) for _ in range(2)
+                Generator(space, latent=config.latent, embedding=config.embedding, generator=draws, **shape)
+                for _ in range(2)
             )
             discriminator = Discriminator(space, generator=draws, **shape)
         averaged.load_state_dict(generator.state_dict())
@@ -69,7 +70,9 @@ class TrainingState:
 
     def save(self, path: Path, meta: dict[str, Any]) -> None:
         """Write everything to one file, atomically."""
-        tensors = {f"{n}.{k}": t for n, network in self._networks().items() for k, t in network.state_dict().items()}
+        tensors = {
+            f"{n}.{k}": t for n, network in self._networks().items() for k, t in network.state_dict().items()
+        }
         for name, optimizer in self._optimizers().items():
             for index, slots in optimizer.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{slot}": tensor for slot, tensor in slots.items()}
@@ -93,7 +96,9 @@ class TrainingState:
                 match = re.fullmatch(rf"{name}\.(\d+)\.(\w+)", key)
                 if match:
                     slots.setdefault(int(match[1]), {})[match[2]] = tensor
-            optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+            optimizer.load_state_dict(
+                {"state": slots, "param_groups": optimizer.state_dict()["param_groups"]}
+            )
         self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
         self.history = meta["history"]
 
@@ -149,7 +154,9 @@ class Run:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.describe(config, preset, space, data)
 
-    def describe(self, config: TrainingConfig, preset: str, space: ProcessSpace, data: dict[str, Any]) -> None:
+    def describe(
+        self, config: TrainingConfig, preset: str, space: ProcessSpace, data: dict[str, Any]
+    ) -> None:
         """Write ``config.json``."""
         text = {
             "preset": preset,
@@ -198,5 +205,6 @@ class Run:
             partial.replace(self.folder / "log.jsonl")
             return
         raise CheckpointError(
-            f"{self.folder} has no checkpoint to resume from" + (f" ({'; '.join(failures)})" if failures else "")
+            f"{self.folder} has no checkpoint to resume from"
+            + (f" ({'; '.join(failures)})" if failures else "")
         )

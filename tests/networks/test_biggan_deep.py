@@ -32,7 +32,9 @@ def test_parameter_counts_of_the_paper():
 @pytest.mark.parametrize("attention", ["biggan", "sagan", "none"])
 @pytest.mark.parametrize("resolution", [32, 64, 128, 256, 512])
 def test_every_size_and_attention(resolution, attention):
-    space = ProcessSpace((Factor("strain", (0.1, 0.2, 0.5), "ordinal"), Factor("bath", ("oil", "air"), "nominal")))
+    space = ProcessSpace(
+        (Factor("strain", (0.1, 0.2, 0.5), "ordinal"), Factor("bath", ("oil", "air"), "nominal"))
+    )
     options = {"resolution": resolution, "ch": 4, "attention": attention, "channels": 2}
     generator = Generator(space, latent=8, embedding=4, **options)
     discriminator = Discriminator(space, **options)
@@ -97,7 +99,9 @@ def test_spectral_norm_follows_torchs_own():
     for _ in range(4):
         a, b = ours(x), theirs(x)
         torch.testing.assert_close(a, b)
-    gradient = [torch.autograd.grad(y.square().sum(), w)[0] for y, w in ((a, ours.weight), (b, theirs.weight_orig))]
+    gradient = [
+        torch.autograd.grad(y.square().sum(), w)[0] for y, w in ((a, ours.weight), (b, theirs.weight_orig))
+    ]
     torch.testing.assert_close(*gradient)
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
 
@@ -142,13 +146,19 @@ def test_initialisation_and_the_callers_random_state():
     for (name, a), b in zip(first.state_dict().items(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, msg=name)
     assert first.linear.weight.std().item() == pytest.approx(0.02, rel=0.02)
-    orthogonal = Generator(SPACE, 32, ch=8, latent=8, init="orthogonal").blocks[0].conv2.weight.detach().flatten(1)
+    orthogonal = (
+        Generator(SPACE, 32, ch=8, latent=8, init="orthogonal").blocks[0].conv2.weight.detach().flatten(1)
+    )
     torch.testing.assert_close(orthogonal @ orthogonal.T, torch.eye(len(orthogonal)), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"resolution": 48}, "resolution 48 is none of 32"), ({"ch": 6}, "multiple of 4"), ({"attention": "flash"}, '"flash"')],
+    [
+        ({"resolution": 48}, "resolution 48 is none of 32"),
+        ({"ch": 6}, "multiple of 4"),
+        ({"attention": "flash"}, '"flash"'),
+    ],
 )
 def test_impossible_networks_are_refused(options, message):
     for network in (Generator, Discriminator):
@@ -167,5 +177,7 @@ def test_channels_last_changes_nothing():
     generator = Generator(SPACE, 64, ch=8, latent=8, attention="none").eval()
     z, weights = torch.randn(2, 8), torch.from_numpy(SPACE.encode(["800-5-Q", "970-90-FC"]))
     expected = generator(z, weights)
-    torch.testing.assert_close(generator.to(memory_format=torch.channels_last)(z, weights), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        generator.to(memory_format=torch.channels_last)(z, weights), expected, atol=1e-5, rtol=1e-4
+    )
     assert np.isfinite(expected.detach().numpy()).all()

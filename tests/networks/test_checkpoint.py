@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from pspgan.networks import CheckpointError, Generator, load_published, load_tensors, load_weights, save_weights
+from pspgan.networks import (
+    CheckpointError,
+    Generator,
+    load_published,
+    load_tensors,
+    load_weights,
+    save_weights,
+)
 from pspgan.process import ProcessSpace
 
 
@@ -30,7 +37,9 @@ def published_layout(generator):
     for name, tensor in generator.state_dict().items():
         head, _, last = name.rpartition(".")
         spectral = f"{head}.u" in generator.state_dict()
-        last = {"weight": "weight_orig", "u": "weight_u", "v": "weight_v"}.get(last, last) if spectral else last
+        last = (
+            {"weight": "weight_orig", "u": "weight_u", "v": "weight_v"}.get(last, last) if spectral else last
+        )
         head = head.replace("norm", "final_layer.0") if head == "norm" else head
         head = "final_layer.2" if head == "output" else head
         for kind in ("query", "key", "value"):
@@ -43,7 +52,9 @@ def published_layout(generator):
 
 @pytest.mark.parametrize("resolution", [32, 64, 128])
 def test_other_sizes_in_the_published_layout(tmp_path, resolution):
-    generator = Generator(ProcessSpace.uhcsdb(), resolution, ch=8, latent=20, attention="sagan", embedding=6).eval()
+    generator = Generator(
+        ProcessSpace.uhcsdb(), resolution, ch=8, latent=20, attention="sagan", embedding=6
+    ).eval()
     torch.save(published_layout(generator), tmp_path / "g.pth")
     again = load_published(tmp_path / "g.pth")
     assert (again.resolution, again.latent) == (resolution, 20)
@@ -52,14 +63,16 @@ def test_other_sizes_in_the_published_layout(tmp_path, resolution):
 
 
 def test_checkpoints_of_another_layout_or_space_are_refused(tmp_path):
-    layout = published_layout(Generator(ProcessSpace.uhcsdb(), 32, ch=4, latent=8, attention="sagan", embedding=4))
+    layout = published_layout(
+        Generator(ProcessSpace.uhcsdb(), 32, ch=4, latent=8, attention="sagan", embedding=4)
+    )
     path = tmp_path / "g.pth"
 
     def load(tensors):
         torch.save(tensors, path)
         return load_published(path)
 
-    with pytest.raises(CheckpointError, match=r"embed_time\.weight has 3 levels, the paper's time has 8"):
+    with pytest.raises(CheckpointError, match=r"embed_time\.weight has 3 levels, the paper's time 8"):
         load(layout | {"embed_time.weight": torch.zeros(3, 4)})
     with pytest.raises(CheckpointError, match=r"lacks linear\.weight_orig"):
         load({k: v for k, v in layout.items() if k != "linear.weight_orig"})
@@ -115,5 +128,7 @@ def test_damaged_weights_are_named(tmp_path):
 def test_tensors_of_another_process_space_are_refused():
     generator = Generator(ProcessSpace.uhcsdb(), 32, ch=4, latent=8, embedding=4)
     tensors = generator.state_dict() | {"embeddings.1.weight": torch.zeros(9, 4)}
-    with pytest.raises(CheckpointError, match=r"embeddings\.1\.weight has shape \(9, 4\), the network wants \(8, 4\)"):
+    with pytest.raises(
+        CheckpointError, match=r"embeddings\.1\.weight has shape \(9, 4\), the network wants \(8, 4\)"
+    ):
         load_tensors(generator, tensors, "run")

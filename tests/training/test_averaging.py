@@ -47,8 +47,12 @@ def test_standing_statistics_are_plain_means_over_the_batches():
         (last, last.running_mean, last.running_var),
     ):
         torch.testing.assert_close(mean, torch.stack([x.mean(dim=(0, 2, 3)) for x in seen[norm]]).mean(dim=0))
-        torch.testing.assert_close(variance, torch.stack([x.var(dim=(0, 2, 3)) for x in seen[norm]]).mean(dim=0))
-    assert all(m.momentum == pytest.approx(0.1) for m in generator.modules() if isinstance(m, ConditionalBatchNorm))
+        torch.testing.assert_close(
+            variance, torch.stack([x.var(dim=(0, 2, 3)) for x in seen[norm]]).mean(dim=0)
+        )
+    assert all(
+        m.momentum == pytest.approx(0.1) for m in generator.modules() if isinstance(m, ConditionalBatchNorm)
+    )
 
 
 def test_standing_statistics_repeat():

@@ -11,7 +11,11 @@ def test_the_paper_preset_is_the_paper():
     assert (config.lr_g, config.lr_d, config.beta1, config.beta2) == (2e-4, 2e-4, 0.9, 0.999)
     assert (config.decay_g, config.decay_d) == (1e-3, 5e-4)
     assert (config.batch, config.d_steps, config.epochs) == (96, 4, 6000)
-    assert (config.init, config.augment, config.balance) == ("normal", "color,translation,cutout", "microconstituent")
+    assert (config.init, config.augment, config.balance) == (
+        "normal",
+        "color,translation,cutout",
+        "microconstituent",
+    )
     assert config.reduction == 1
     assert config.averaging_halflife == 0
     assert config.total_images(598) == 6000 * 598
@@ -44,7 +48,7 @@ def test_wrong_settings_are_named(settings, message):
 
 
 def test_unknown_preset():
-    with pytest.raises(ConfigError, match='preset "uhcs64" is none of .* did you mean "uhcs-64"'):
+    with pytest.raises(ConfigError, match=r'preset "uhcs64" is none of .* did you mean "uhcs-64"'):
         make_config("uhcs64")
 
 

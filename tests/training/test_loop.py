@@ -32,14 +32,20 @@ def test_a_run_leaves_what_it_promises(make_ensemble, small, tmp_path):
     assert run.config.images == 96
     assert run.description["data"]["micrographs"] == 30
     assert len(run.checkpoints()) == 2
-    assert [path.name for path in sorted((run.folder / "samples").iterdir())] == ["000000048.png", "000000096.png"]
+    assert [path.name for path in sorted((run.folder / "samples").iterdir())] == [
+        "000000048.png",
+        "000000096.png",
+    ]
     assert any((run.folder / "tensorboard").iterdir())
     losses = [line for line in run.log if "loss_g" in line]
     assert [line["images"] for line in losses] == [16, 32, 48, 64, 80, 96]
     assert all(math.isfinite(line["loss_d_real"]) for line in losses)
     assert {"loss_d_fake", "loss_g", "images_per_s", "seconds", "step"} <= losses[0].keys()
     assert any("diversity" in line for line in run.log)
-    assert run.space.observed == ensemble.space_of(make_ensemble()).observing(["0.1-oil", "0.2-oil", "0.4-air"]).observed
+    assert (
+        run.space.observed
+        == ensemble.space_of(make_ensemble()).observing(["0.1-oil", "0.2-oil", "0.4-air"]).observed
+    )
     tensors, meta = load_weights(run.generator_file)
     assert meta["images"] == 96
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
@@ -160,7 +166,9 @@ def test_resuming_cannot_change_what_the_run_is(make_ensemble, small, tmp_path):
     with pytest.raises(ConfigError, match="ch is 4 in the run that is resumed and cannot become 8"):
         train(make_ensemble(), "demo", tmp_path / "run", resume=True, ch=8, progress=False)
     other = make_ensemble(space=ProcessSpace.uhcsdb(), conditions=("800-5-Q", "970-90-Q", "1100-60-650-1H"))
-    with pytest.raises(CheckpointError, match="another process space than the data: factors strain, bath against temp"):
+    with pytest.raises(
+        CheckpointError, match="another process space than the data: factors strain, bath against temp"
+    ):
         train(other, "demo", tmp_path / "run", resume=True, progress=False)
 
 
@@ -185,6 +193,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(make_ensemble, small, tmp_path)
 
 
 def test_minutes_bound_a_training(make_ensemble, small, tmp_path):
-    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 10_000_000, "minutes": 0.02}))
+    run = train(
+        make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 10_000_000, "minutes": 0.02})
+    )
     assert 0.02 * 60 <= run.log[-1]["seconds"] < 60
     assert json.loads((run.folder / "config.json").read_text())["config"]["minutes"] == 0.02

@@ -1,179 +1,18 @@
-"""The vocabulary of conditions: process factors, the space they span, and points in it.
-
-A *factor* is one thing that was done to the material: a nominal one has named levels (the cooling
-method), an ordinal one has levels with physical values on an axis (temperature on a linear, time on a
-logarithmic one). A *process space* is an ordered list of factors, and a *condition* gives each of them a
-value. Conditions are written as in the paper, ``800-5-Q`` for 800 degC, 5 minutes, quench.
-
-Networks see a condition as weights over levels: one-hot on a level, linear interpolation between two
-neighbouring levels elsewhere.
-"""
+"""The space that factors span, the conditions in it, and what networks are told of them."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
 
-Value = float | str
+from .factor import ConditionError, Factor, Value
+
 ConditionLike = "ProcessCondition | str | Mapping[str, Value] | Sequence[Value]"
-
-# Letters that may follow a number in the notation ("24H"), as multiples of the factor's unit.
-_SUFFIXES: dict[str, dict[str, float]] = {
-    "s": {"S": 1.0, "M": 60.0, "H": 3600.0},
-    "min": {"M": 1.0, "H": 60.0},
-    "h": {"M": 1.0 / 60.0, "H": 1.0},
-}
-_NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)([A-Za-z]*)(?=-|$)")
-
-
-class ConditionError(ValueError):
-    """A condition that does not belong to the process space; the message names the factor and value."""
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One processing parameter and its levels.
-
-    Args:
-        name: the word used for it everywhere: coordinate in the store, key in a config, option in the CLI.
-        levels: level values in the order of the network's class indices (any order).
-        kind: ``"ordinal"`` (numbers on an axis) or ``"nominal"`` (names).
-        unit: unit of an ordinal factor's values, e.g. ``"degC"`` or ``"min"``.
-        scale: axis along which an ordinal factor interpolates, ``"linear"`` or ``"log"``.
-
-    Raises:
-        ValueError: levels are missing, repeated, or do not fit ``kind`` and ``scale``.
-
-    >>> Factor("time", (90, 5), "ordinal", unit="min", scale="log").weights(90)
-    array([1., 0.])
-    """
-
-    name: str
-    levels: tuple[Value, ...]
-    kind: Literal["ordinal", "nominal"]
-    unit: str = ""
-    scale: Literal["linear", "log"] = "linear"
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("ordinal", "nominal"):
-            raise ValueError(f'factor {self.name}: kind "{self.kind}" is neither "ordinal" nor "nominal"')
-        if self.scale not in ("linear", "log"):
-            raise ValueError(f'factor {self.name}: scale "{self.scale}" is neither "linear" nor "log"')
-        convert = float if self.kind == "ordinal" else str
-        object.__setattr__(self, "levels", tuple(convert(level) for level in self.levels))
-        if not self.levels:
-            raise ValueError(f"factor {self.name} has no levels")
-        if len(set(self.levels)) != len(self.levels):
-            raise ValueError(f"factor {self.name} repeats a level: {', '.join(map(str, self.levels))}")
-        if self.kind == "nominal" and not all(self.levels):
-            raise ValueError(f"factor {self.name}: a level without a name")
-        if self.kind == "ordinal":
-            if not all(map(math.isfinite, self.levels)):
-                raise ValueError(f"factor {self.name}: levels must be finite, got {self.levels}")
-            if self.scale == "log" and min(self.levels) <= 0:
-                raise ValueError(
-                    f"factor {self.name}: level {min(self.levels):g} cannot lie on a log axis; use scale='linear'"
-                )
-
-    @cached_property
-    def _axis(self) -> tuple[np.ndarray, np.ndarray]:
-        """Class indices sorted along the axis, and the coordinate of each."""
-        coordinate = np.array([self.coordinate(level) for level in self.levels])
-        order = np.argsort(coordinate)
-        return order, coordinate[order]
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest level of an ordinal factor, in its unit."""
-        return min(self.levels), max(self.levels)
-
-    def coordinate(self, value: float) -> float:
-        """Position of a value on the factor's axis: the value itself, or its natural logarithm."""
-        return math.log(value) if self.scale == "log" else float(value)
-
-    def check(self, value: Any) -> Value:
-        """Return ``value`` as this factor stores it.
-
-        Raises:
-            ConditionError: an unknown level of a nominal factor, or a number outside an ordinal one's range.
-        """
-        if self.kind == "nominal":
-            folded = {level.casefold(): level for level in self.levels}
-            if str(value) in self.levels:
-                return str(value)
-            if len(folded) == len(self.levels) and str(value).casefold() in folded:
-                return folded[str(value).casefold()]
-            raise ConditionError(f'{self.name} "{value}" is none of {self._listing()}')
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ConditionError(f'{self.name} "{value}" is not a number (in {self.unit or "its unit"})') from None
-        low, high = self.range
-        if not low <= number <= high:
-            raise ConditionError(
-                f"{self.name} {self.format(number)} lies outside {self.format(low)} to {self.format(high)} {self.unit}".rstrip()
-                + ", the range of this process space"
-            )
-        return number
-
-    def weights(self, value: Value) -> np.ndarray:
-        """Weights over the levels, shape (level,), summing to 1.
-
-        One-hot on a level; between two levels of an ordinal factor the linear interpolation along its axis.
-
-        >>> Factor("time", (1, 100), "ordinal", scale="log").weights(10)
-        array([0.5, 0.5])
-        """
-        value = self.check(value)
-        weights = np.zeros(len(self.levels))
-        if value in self.levels:
-            weights[self.levels.index(value)] = 1.0
-            return weights
-        order, axis = self._axis
-        position = self.coordinate(value)
-        upper = int(np.searchsorted(axis, position))
-        share = (position - axis[upper - 1]) / (axis[upper] - axis[upper - 1])
-        weights[order[upper - 1]], weights[order[upper]] = 1.0 - share, share
-        return weights
-
-    def format(self, value: Value, suffix: bool = False) -> str:
-        """The value in the paper's notation: plain (``1440``), or with a unit letter (``24H``)."""
-        if isinstance(value, str):
-            return value
-        if suffix:
-            for letter, multiple in sorted(_SUFFIXES.get(self.unit, {}).items(), key=lambda item: -item[1]):
-                if value >= multiple and math.isclose(value / multiple, round(value / multiple), rel_tol=1e-12):
-                    return f"{round(value / multiple)}{letter}"
-        return np.format_float_positional(value, trim="-")
-
-    def _candidates(self, text: str) -> Iterator[tuple[Value, str]]:
-        """Every way to read a leading value off ``text``: (value, what is left after the hyphen)."""
-        if self.kind == "nominal":
-            for level in self.levels:
-                head, rest = text[: len(level)], text[len(level) :]
-                if head.casefold() == level.casefold() and (not rest or rest[0] == "-"):
-                    yield self.check(head), rest[1:]
-            return
-        match = _NUMBER.match(text)
-        if match is None:
-            return
-        number, letter = float(match[1]), match[2].upper()
-        multiples = {"": 1.0} | _SUFFIXES.get(self.unit, {})
-        if letter not in multiples:
-            known = ", ".join(filter(None, multiples)) or "none"
-            raise ConditionError(f'{self.name} "{match[0]}": unit letter "{match[2]}" is unknown (known: {known})')
-        yield self.check(number * multiples[letter]), text[match.end() + 1 :]
-
-    def _listing(self) -> str:
-        return ", ".join(self.format(level) for level in self.levels)
 
 
 @dataclass(frozen=True)
@@ -196,7 +35,9 @@ class ProcessCondition:
     @property
     def label(self) -> str:
         """Notation with unit letters, for figures: ``800-24H-Q``."""
-        return "-".join(f.format(v, suffix=True) for f, v in zip(self.space.factors, self.values, strict=True))
+        return "-".join(
+            f.format(v, suffix=True) for f, v in zip(self.space.factors, self.values, strict=True)
+        )
 
     @property
     def observed(self) -> bool:
@@ -257,7 +98,8 @@ class ProcessSpace:
             units: factor name -> unit, for ordinal factors.
             scales: factor name -> ``"linear"`` (default) or ``"log"``.
 
-        >>> space = ProcessSpace.infer({"time": [5, 90, 5], "cooling": ["Q", "Q", "AR"]}, units={"time": "min"})
+        >>> columns = {"time": [5, 90, 5], "cooling": ["Q", "Q", "AR"]}
+        >>> space = ProcessSpace.infer(columns, units={"time": "min"})
         >>> [str(c) for c in space.observed_conditions]
         ['5-AR', '5-Q', '90-Q']
         """
@@ -325,13 +167,18 @@ class ProcessSpace:
                 unknown = [name for name in condition if name not in self.names]
                 missing = [name for name in self.names if name not in condition]
                 if unknown or missing:
+                    given = ", ".join(map(str, condition))
                     raise ConditionError(
-                        f"factors {', '.join(map(str, condition))} do not match this process space: {', '.join(self.names)}"
+                        f"factors {given} do not match this process space: {', '.join(self.names)}"
                     )
                 condition = [condition[name] for name in self.names]
             if len(condition) != len(self.factors):
-                raise ConditionError(f"{len(condition)} values for the {len(self.factors)} factors {', '.join(self.names)}")
-            return ProcessCondition(tuple(f.check(v) for f, v in zip(self.factors, condition, strict=True)), self)
+                raise ConditionError(
+                    f"{len(condition)} values for the {len(self.factors)} factors {', '.join(self.names)}"
+                )
+            return ProcessCondition(
+                tuple(f.check(v) for f, v in zip(self.factors, condition, strict=True)), self
+            )
         except ConditionError as error:
             shown = f'"{condition}"' if isinstance(condition, str) else str(condition)
             raise ConditionError(f"condition {shown}: {error}") from None
@@ -350,7 +197,7 @@ class ProcessSpace:
                 return
             factor = self.factors[position]
             try:
-                found = list(factor._candidates(rest))
+                found = list(factor.candidates(rest))
                 if not found:
                     word = rest if position == len(self.factors) - 1 else rest.split("-")[0]
                     factor.check(word)
@@ -365,7 +212,9 @@ class ProcessSpace:
         if not readings:
             raise ConditionError(f"{max(failure)[1]} (notation: {'-'.join(self.names)})")
         if len(set(readings)) > 1:
-            raise ConditionError(f"can be read in {len(readings)} ways; give the values by factor name instead")
+            raise ConditionError(
+                f"can be read in {len(readings)} ways; give the values by factor name instead"
+            )
         return readings[0]
 
     def conditions(self, many: Iterable[ConditionLike] | ConditionLike) -> list[ProcessCondition]:
@@ -386,7 +235,9 @@ class ProcessSpace:
     @property
     def all_conditions(self) -> list[ProcessCondition]:
         """Every combination of levels (224 in the paper's space), in index order."""
-        return [ProcessCondition(values, self) for values in itertools.product(*(f.levels for f in self.factors))]
+        return [
+            ProcessCondition(values, self) for values in itertools.product(*(f.levels for f in self.factors))
+        ]
 
     def encode(self, conditions: Iterable[ConditionLike] | ConditionLike) -> np.ndarray:
         """Weights over levels, (condition, n_levels) float32, factors side by side (see `slices`)."""
@@ -418,9 +269,12 @@ class ProcessSpace:
     def to_json(self) -> str:
         """The space as JSON text; `from_json` gives an equal one back."""
         factors = [
-            {"name": f.name, "kind": f.kind, "levels": list(f.levels), "unit": f.unit, "scale": f.scale} for f in self.factors
+            {"name": f.name, "kind": f.kind, "levels": list(f.levels), "unit": f.unit, "scale": f.scale}
+            for f in self.factors
         ]
-        return json.dumps({"factors": factors, "observed": [list(c.values) for c in self.observed_conditions]})
+        return json.dumps(
+            {"factors": factors, "observed": [list(c.values) for c in self.observed_conditions]}
+        )
 
     @classmethod
     def from_json(cls, text: str) -> ProcessSpace:
@@ -431,16 +285,18 @@ class ProcessSpace:
         """
         try:
             data = json.loads(text)
-            factors = tuple(Factor(**(entry | {"levels": tuple(entry["levels"])})) for entry in data["factors"])
+            factors = tuple(
+                Factor(**(entry | {"levels": tuple(entry["levels"])})) for entry in data["factors"]
+            )
             return cls(factors, frozenset(tuple(values) for values in data.get("observed", [])))
         except (TypeError, KeyError, json.JSONDecodeError) as error:
             raise ValueError(f"not the JSON of a process space: {error!r}") from None
 
     def difference(self, other: ProcessSpace) -> str:
-        """What sets the factors of two spaces apart, in words; empty where they agree (``observed`` aside)."""
+        """What sets the factors of two spaces apart, in words; empty where they agree."""
         if self.names != other.names:
             return f"factors {', '.join(self.names)} against {', '.join(other.names)}"
         for mine, theirs in zip(self.factors, other.factors, strict=True):
             if mine != theirs:
-                return f"{mine.name}: {mine._listing()} {mine.unit} against {theirs._listing()} {theirs.unit}"
+                return f"{mine.name}: {mine.listing} {mine.unit} against {theirs.listing} {theirs.unit}"
         return ""

@@ -1,0 +1,253 @@
+"""An ensemble on disk: a zarr v3 store that is opened lazily and written shard by shard."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import xarray as xr
+import zarr
+from tqdm import tqdm
+
+from .schema import EnsembleError, space_of, validate
+
+SHARD = 256  # micrographs a shard
+
+_IMAGES = (
+    "phase",
+    "micrograph",
+)  # written in this order: a shard of `micrograph` says that all of it is there
+# On disk; in memory text is numpy's fixed-width str, which pandas and scikit-learn take.
+_TEXT = np.dtypes.StringDType()
+
+
+def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) -> xr.Dataset:
+    """Open a store lazily: arrays are read when they are used, a micrograph at a time.
+
+    Args:
+        path: the zarr store.
+        allow_incomplete: open a store that is still being written, too.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        EnsembleError: it is no ensemble, of another schema version, invalid, or half-written.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such ensemble")
+    try:
+        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    except (
+        zarr.errors.GroupNotFoundError,
+        zarr.errors.NodeTypeValidationError,
+        FileNotFoundError,
+        KeyError,
+    ) as error:
+        raise EnsembleError(f"{path} is no zarr store: {error}") from None
+    # Columns that zarr's metadata does not name as coordinates come back as data variables.
+    columns = [name for name in dataset.variables if dataset[name].dims == ("sample",)]
+    dataset = dataset.set_coords(columns)
+    for name in columns:
+        values = dataset[name].values
+        text = (
+            np.array(values.tolist(), dtype=str)
+            if isinstance(values.dtype, np.dtypes.StringDType)
+            else values
+        )
+        dataset[name] = ("sample", text, dataset[name].attrs)
+    try:
+        validate(dataset)
+    except EnsembleError as error:
+        raise EnsembleError(f"{path}: {error}") from None
+    if not dataset.attrs.get("complete") and not allow_incomplete:
+        total = dataset.sizes["sample"]
+        left = sum(part.stop - part.start for part in pending(path))
+        raise EnsembleError(
+            f"{path} is half-written: {total - left} of {total} micrographs are there. Run the command that "
+            "wrote it again to finish it, or open it with allow_incomplete=True"
+        )
+    dataset.encoding["source"] = str(path)
+    return dataset
+
+
+def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+    """Lay out an empty store, incomplete until `finish`: all coordinates, no image yet.
+
+    Args:
+        template: dataset of the schema; of ``micrograph`` and ``phase`` only shape and dtype are used.
+        path: where the store goes.
+        overwrite: replace an existing store.
+
+    Raises:
+        FileExistsError: ``path`` exists and ``overwrite`` is off.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name or pass overwrite (--overwrite)")
+    validate(template)
+    images = {
+        name: (variable.dims, dask.array.zeros(variable.shape, dtype=variable.dtype), variable.attrs)
+        for name, variable in template.data_vars.items()
+        if name in _IMAGES
+    }
+    layout = template.drop_vars(list(images)).assign(images).assign_attrs(complete=False)
+    n, y, x = template["micrograph"].shape
+    shard = max(min(n, SHARD), 1)
+    encoding = {name: {"chunks": (1, y, x), "shards": (shard, y, x)} for name in images}
+    layout = _for_disk(layout.chunk({"sample": shard}))
+    with _reporting_full_disk(path):
+        if path.exists():
+            shutil.rmtree(path)
+        layout.to_zarr(path, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    return path
+
+
+def write_region(path: str | os.PathLike, start: int, **images: np.ndarray) -> None:
+    """Write consecutive micrographs (and phases) of a store, from sample ``start`` on.
+
+    Whole shards, as `pending` lists them, are written atomically.
+
+    Args:
+        path: a store laid out by `create`.
+        start: first sample.
+        images: ``micrograph`` and, where the store has it, ``phase``: (sample, y, x) uint8.
+
+    Raises:
+        EnsembleError: an unknown variable, or one of the wrong shape or dtype.
+        OSError: the disk is full, or cannot be written.
+    """
+    with _reporting_full_disk(path):
+        group = zarr.open_group(path, mode="r+")
+        for name in images:
+            if name not in _IMAGES or name not in group:
+                raise EnsembleError(f'variable "{name}" is no image variable of {path}')
+        for name in (name for name in _IMAGES if name in images):
+            array, values = group[name], np.asarray(images[name])
+            if (
+                values.dtype != array.dtype
+                or values.shape[1:] != array.shape[1:]
+                or start + len(values) > array.shape[0]
+            ):
+                raise EnsembleError(
+                    f'variable "{name}": {values.dtype} {values.shape} from sample {start} on does not fit '
+                    f"{array.dtype} {array.shape} of {path}"
+                )
+            array[start : start + len(values)] = values
+
+
+def pending(path: str | os.PathLike) -> list[slice]:
+    """Sample ranges, one a shard, that a store laid out by `create` still lacks."""
+    array = zarr.open_group(path, mode="r")["micrograph"]
+    shard = (array.shards or array.chunks)[0]
+    ranges = [slice(i, min(i + shard, array.shape[0])) for i in range(0, array.shape[0], shard)]
+    return [
+        r for i, r in enumerate(ranges) if not (Path(path) / "micrograph" / "c" / str(i) / "0" / "0").exists()
+    ]
+
+
+def finish(path: str | os.PathLike) -> None:
+    """Mark a store as complete."""
+    with _reporting_full_disk(path):
+        zarr.open_group(path, mode="r+").attrs["complete"] = True
+
+
+def write_ensemble(
+    dataset: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False, progress: bool = True
+) -> Path:
+    """Write a whole dataset: under a temporary name, renamed when it is complete.
+
+    Args:
+        dataset: an ensemble, lazy or in memory.
+        path: where the store goes.
+        overwrite: replace an existing store.
+        progress: show a bar on a terminal.
+
+    Raises:
+        FileExistsError: ``path`` exists and ``overwrite`` is off.
+        OSError: the disk is full; nothing is left behind.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name or pass overwrite (--overwrite)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        create(dataset, partial)
+        names = [name for name in _IMAGES if name in dataset]
+        with tqdm(
+            total=dataset.sizes["sample"], unit="image", desc=path.name, disable=None if progress else True
+        ) as bar:
+            for part in pending(partial):
+                block = dataset[names].isel(sample=part).load()
+                write_region(partial, part.start, **{name: block[name].values for name in names})
+                bar.update(part.stop - part.start)
+        finish(partial)
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return path
+
+
+def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
+    """Add samples to the end of a complete store; statistics computed before are dropped with it.
+
+    Raises:
+        EnsembleError: factors, image size or variables differ from the store's.
+    """
+    validate(dataset)
+    store = open_ensemble(path)
+    difference = space_of(store).difference(space_of(dataset))
+    if difference:
+        raise EnsembleError(f'attribute "process_space": {path} and what is appended differ in {difference}')
+    there, added = (d["micrograph"].shape[1:] for d in (store, dataset))
+    if there != added:
+        raise EnsembleError(f'variable "micrograph": {added} px does not fit {there} px of {path}')
+    if set(store.variables) != set(dataset.variables):
+        different = sorted(map(str, set(store.variables) ^ set(dataset.variables)))
+        raise EnsembleError(
+            f"{path} and what is appended do not hold the same variables: {', '.join(different)}"
+        )
+    space = space_of(store)
+    merged = space.observing([*space.observed_conditions, *space_of(dataset).observed_conditions])
+    with _reporting_full_disk(path):
+        group = zarr.open_group(path, mode="r+")
+        group.attrs["complete"] = False
+        if "statistics" in group:
+            del group["statistics"]
+        added = _for_disk(dataset.load())
+        added.attrs = {}
+        added.to_zarr(path, append_dim="sample", consolidated=False)
+        group = zarr.open_group(path, mode="r+")
+        group.attrs.update({**store.attrs, "process_space": merged.to_json(), "complete": True})
+
+
+def _for_disk(dataset: xr.Dataset) -> xr.Dataset:
+    """Coordinates in memory, text as zarr's variable-length strings, no encodings of an earlier store."""
+    dataset = dataset.drop_encoding()
+    for name in dataset.coords:
+        values = dataset[name].values
+        text = values.astype(_TEXT) if values.dtype.kind in "UO" else values
+        dataset[name] = (dataset[name].dims, text, dataset[name].attrs)
+    return dataset
+
+
+@contextlib.contextmanager
+def _reporting_full_disk(path: str | os.PathLike) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            error.errno,
+            f"the disk is full while writing {path}; free some space and run the same command again",
+        ) from error
