@@ -1,0 +1,74 @@
+"""The examples run as a user runs them: in a folder of their own, from nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Runs a script in the temporary folder; gives what it printed."""
+
+    def run(script, *arguments):
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": "Agg"}
+        done = subprocess.run(
+            [sys.executable, script, *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_every_example_is_tested_here():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"own_images", "simulated_steel"}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_examples_open_as_notebooks(path):
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# %% [markdown]"
+    assert lines[1].startswith("# # ")
+
+
+def test_own_images(run_script, tmp_path):
+    printed = run_script(EXAMPLES / "own_images.py")
+    assert "54 micrographs, 9 combinations, 27 specimens" in printed
+    assert (tmp_path / "own_images" / "linkage" / "linkage.json").exists()
+    # What was made up: 20 % of pores lie halfway between 1200 (25 %) and 1300 degC (15 %).
+    suggested = printed[printed.index("probability") :].splitlines()[1]
+    assert 1200 < float(suggested.split()[1]) < 1300
+
+
+@pytest.mark.slow
+def test_simulated_steel(run_script, tmp_path):
+    printed = run_script(EXAMPLES / "simulated_steel.py")
+    assert "850-6H-Q: never observed in training" in printed
+    out = tmp_path / "simulated_steel"
+    for name in ("gallery.png", "side_by_side.png", "coarsening.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_benchmark_of_operators(run_script, tmp_path):
+    printed = run_script(ROOT / "benchmarks" / "ops.py", "--seconds", 0.01, "--json", tmp_path / "ops.json")
+    result = json.loads((tmp_path / "ops.json").read_text())
+    assert result["machine"] in printed
+    assert any(row["name"].startswith("diff_augment") for row in result["rows"])
+    for row in result["rows"]:
+        assert row["name"] in printed
+        assert row["ratio"] == pytest.approx(row["ours"] / row["reference"])
+        assert row["unit"] == "us"
