@@ -24,7 +24,7 @@ from torch.utils.benchmark import Timer
 
 from pspgan import ops
 
-ROUNDS = 7
+ROUNDS = 5
 OMNI_SHAPES = (
     (96, 21),
     (2048, 1024),

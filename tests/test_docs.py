@@ -5,9 +5,12 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
+import xarray as xr
 
+import pspgan as psp
 from pspgan.cli import app
 from pspgan.training.config import PRESETS, TrainingConfig
 
@@ -87,12 +90,30 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
         code = code.replace(long, short)
     monkeypatch.chdir(tmp_path)
     names = {}
-    with pytest.warns(UserWarning, match="never saw 850-6H-Q"):
-        exec(compile(code, "README.md", "exec"), names)
+    never_seen = {"training": "never saw 850-6H-Q", "linkage": "no micrograph of 850-360-Q was seen"}
+    with (
+        pytest.warns(UserWarning, match=never_seen["training"]),
+        pytest.warns(UserWarning, match=never_seen["linkage"]),
+    ):
+        exec(code, names)
     assert names["x"].shape == (2, 1, names["gen"].sizes["y"], names["gen"].sizes["x"])
     assert names["gen"].sizes["sample"] == 18 * 4
     assert names["structure"]["std"].notnull().all()
     assert (tmp_path / "report.html").exists()
+    (code,) = blocks(ROOT / "docs" / "statistics-and-linkage.md", "python")  # goes on from there
+    with pytest.warns(UserWarning, match=never_seen["linkage"]):
+        exec(code, names)
+    xr.testing.assert_allclose(names["predicted"], names["structure"])
+
+
+def test_writing_regions_as_printed(tmp_path, monkeypatch):
+    whole = psp.simulate(n=18, size=16, progress=False)
+    names = {"template": whole.drop_vars("phase"), "images": whole["micrograph"].values}
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(ROOT / "docs" / "ensemble.md", "python")
+    exec(code, names)
+    written = psp.open_ensemble("big.zarr")
+    np.testing.assert_array_equal(written["micrograph"], whole["micrograph"])
 
 
 def test_sessions_in_the_docs_show_what_happens():
