@@ -252,6 +252,7 @@ def report(
     gen: Annotated[Path | None, typer.Argument(help="Ensemble of generated ones.")] = None,
     linkage: Annotated[Path | None, typer.Option(help="Folder of a linkage.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the training run.")] = None,
+    evaluate: Annotated[bool, typer.Option(help="Compare generated with real ones.")] = True,
     out: Out = Path("report.html"),
 ) -> None:
     """Write one self-contained HTML page with all of it.
@@ -260,7 +261,8 @@ def report(
     """
     from .report import write_report
 
-    typer.echo(f"wrote {write_report(real, gen, linkage=linkage, run=run, out=out)}")
+    page = write_report(real, gen, linkage=linkage, run=run, out=out, evaluation=evaluate)
+    typer.echo(f"wrote {page}")
 
 
 @app.command()

@@ -46,10 +46,9 @@ def demo(
     def say(command: str) -> None:
         print(f"[{time.perf_counter() - began:4.0f} s] pspgan {command}", flush=True)
 
-    say(f"simulate -n 900 --size 64 --seed {seed} -o {real}")
-    write_ensemble(
-        simulate(n=900, size=64, seed=seed, progress=progress), real, overwrite=True, progress=progress
-    )
+    say(f"simulate -n 900 --size 64 --um-per-px 0.1 --seed {seed} -o {real}")
+    simulated = simulate(n=900, size=64, um_per_px=0.1, seed=seed, progress=progress)
+    write_ensemble(simulated, real, overwrite=True, progress=progress)
     say(f"train {real} --preset demo --minutes {minutes:g} -o {run}")
     train(real, "demo", run, overwrite=True, minutes=minutes, seed=seed, progress=progress)
     say(f"generate {run} -n 48 -o {gen}")
@@ -60,6 +59,6 @@ def demo(
     link(real, gen, out=linkage, overwrite=True)
     page = out / "report.html"
     say(f"report {real} {gen} --linkage {linkage} --run {run} -o {page}")
-    write_report(real, gen, linkage=linkage, run=run, out=page)
-    say("demo: done")
+    write_report(real, gen, linkage=linkage, run=run, out=page, evaluation=True)
+    print(f"[{time.perf_counter() - began:4.0f} s] done", flush=True)
     return page

@@ -31,6 +31,7 @@ class Model:
         generator: the network, in eval mode.
         name: of the run or file.
         reduction: source pixels, along each axis, in one of its pixels.
+        um_per_px: size of its pixels; NaN where those of its training data differ or are unknown.
         provenance: where it comes from, for the stores it writes.
         licence, attribution: of the micrographs it was trained on.
     """
@@ -38,6 +39,7 @@ class Model:
     generator: Generator
     name: str
     reduction: int
+    um_per_px: float
     provenance: dict[str, Any]
     licence: str = ""
     attribution: str = ""
@@ -124,9 +126,8 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if file.suffix in (".pth", ".pt"):
         generator = load_published(file)
-        return Model(
-            generator.to(device), file.name, 1, {"checkpoint": str(file), "checkpoint_sha256": _sha256(file)}
-        )
+        provenance = {"checkpoint": str(file), "checkpoint_sha256": _sha256(file)}
+        return Model(generator.to(device), file.name, 1, np.nan, provenance)
     if not file.exists():
         raise FileNotFoundError(
             f"{path} holds no generator.safetensors: has its training reached a first sample?"
@@ -149,13 +150,20 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
         "pspgan_training": meta["pspgan"],
     }
     data = meta["data"]
+    known = data["um_per_px"] is not None
     return Model(
-        generator, file.parent.name, config.reduction, provenance, data["licence"], data["attribution"]
+        generator,
+        file.parent.name,
+        config.reduction,
+        data["um_per_px"] * config.reduction / data["reduction"] if known else np.nan,
+        provenance,
+        data["licence"],
+        data["attribution"],
     )
 
 
 def generate(
-    model: Model | str | os.PathLike,
+    model: Model | Run | str | os.PathLike,
     conditions: Literal["observed", "all"] | Iterable[ConditionLike] | ConditionLike = "observed",
     n: int = 64,
     out: str | os.PathLike | None = None,
@@ -247,6 +255,7 @@ def _layout(model: Model, points: list[ProcessCondition], n: int, seed: int) -> 
         origin="generated",
         specimen=[f"{model.name}:{point}" for point in each],
         seed=[seed + i % n for i in range(len(each))],
+        um_per_px=model.um_per_px,
         reduction=model.reduction,
         provenance=model.provenance | {"pspgan": __version__, "generate": settings},
         licence=model.licence,

@@ -90,7 +90,7 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
         code = code.replace(long, short)
     monkeypatch.chdir(tmp_path)
     names = {}
-    never_seen = {"training": "never saw 850-6H-Q", "linkage": "no micrograph of 850-360-Q was seen"}
+    never_seen = {"training": "never saw 850-6H-Q", "linkage": "no micrograph of 850-6H-Q was seen"}
     with (
         pytest.warns(UserWarning, match=never_seen["training"]),
         pytest.warns(UserWarning, match=never_seen["linkage"]),

@@ -31,7 +31,7 @@ def run(tmp_path_factory):
         "process_space": SPACE.to_json(),
         "config": config.model_dump(),
         "preset": "demo",
-        "data": {"licence": "CC BY", "attribution": "somebody"},
+        "data": {"licence": "CC BY", "attribution": "somebody", "um_per_px": 0.05, "reduction": 1},
         "pspgan": psp.__version__,
         "images": 10,
     }
@@ -77,6 +77,7 @@ def test_the_ensemble_follows_the_schema(run, tmp_path):
     assert made["observed"].values.all()
     assert (made.attrs["origin"], made.attrs["reduction"], made.attrs["licence"]) == ("generated", 3, "CC BY")
     assert len(set(made["specimen"].values)) == 2
+    assert made["um_per_px"].values == pytest.approx(0.15)
     in_memory = psp.generate(run, "observed", n=5, seed=100, batch=3, progress=False)
     difference = np.abs(made["micrograph"].values.astype(int) - in_memory["micrograph"].values)
     assert difference.max() <= 1
@@ -91,7 +92,7 @@ def test_grey_levels_are_those_of_the_sample(run):
 
 
 def test_unseen_combinations_are_marked_and_warned_of(run):
-    with pytest.warns(UserWarning, match="never saw 850-6H-Q, 800-5M-AR"):
+    with pytest.warns(UserWarning, match="never saw 850-6H-Q, 800-5-AR"):
         made = psp.generate(run, ["850-6H-Q", "800-5-AR", "800-5-Q"], n=1, progress=False)
     assert made["observed"].values.tolist() == [False, False, True]
     assert made["temperature"].values.tolist() == [850, 800, 800]

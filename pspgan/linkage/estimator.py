@@ -240,7 +240,7 @@ class Linkage(BaseEstimator):
         return process_features(self.space_, self.space_.conditions(conditions.tolist()))
 
     def _warn_unobserved(self, points: Sequence[ProcessCondition]) -> None:
-        unobserved = [str(c) for c in points if not c.observed]
+        unobserved = [c.label for c in points if not c.observed]
         if unobserved and not self._warned:
             more = f" and {len(unobserved) - 5} more" if len(unobserved) > 5 else ""
             warnings.warn(

@@ -136,12 +136,12 @@ class Factor:
         return weights
 
     def format(self, value: Value, suffix: bool = False) -> str:
-        """The value in the paper's notation: plain (``1440``), or with a unit letter (``24H``)."""
+        """The value in the paper's notation: plain (``1440``), or with a larger unit's letter (``24H``)."""
         if isinstance(value, str):
             return value
         if suffix:
             for letter, multiple in sorted(_SUFFIXES.get(self.unit, {}).items(), key=lambda item: -item[1]):
-                if value >= multiple and math.isclose(
+                if multiple != 1 and value >= multiple and math.isclose(
                     value / multiple, round(value / multiple), rel_tol=1e-12
                 ):
                     return f"{round(value / multiple)}{letter}"

@@ -19,6 +19,7 @@ import pandas as pd
 import xarray as xr
 
 from .. import __version__
+from ..evaluation import Report, evaluate
 from .blocks import is_number, number
 from .comparison import descriptors, evolution, two_point
 from .facts import limits, process_coverage, provenance, training
@@ -28,7 +29,6 @@ from .trust import evaluation as evaluation_section
 from .trust import linkage as linkage_section
 
 if TYPE_CHECKING:
-    from ..evaluation import Report
     from ..linkage import Linkage
 
 __all__ = ["write_report"]
@@ -54,7 +54,7 @@ def write_report(
     linkage: str | os.PathLike | Linkage | None = None,
     run: str | os.PathLike | None = None,
     out: str | os.PathLike = "report.html",
-    evaluation: Report | pd.DataFrame | str | None = None,
+    evaluation: Report | pd.DataFrame | str | bool = False,
 ) -> Path:
     """Write a self-contained HTML report.
 
@@ -67,7 +67,7 @@ def write_report(
         linkage: a fitted linkage, or its folder.
         run: folder of the training run, for its curves and settings.
         out: the HTML file; an existing one is replaced.
-        evaluation: what `pspgan.evaluate` found, shown as it is.
+        evaluation: what `pspgan.evaluate` found, shown as it is; True evaluates here, where ``gen`` is given.
 
     Returns:
         The path of the report.
@@ -77,7 +77,11 @@ def write_report(
         EnsembleError: a store that is no ensemble.
         ValueError: ensembles of the wrong origin or of different process spaces.
     """
-    inputs = Inputs.open(real, gen, linkage, run, evaluation)
+    if isinstance(evaluation, bool):
+        found = evaluate(real, gen) if evaluation and gen is not None else None
+    else:
+        found = evaluation
+    inputs = Inputs.open(real, gen, linkage, run, found)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pspgan.report", "."),
         autoescape=True,

@@ -45,8 +45,7 @@ def evolution(inputs: Inputs) -> Section:
     section.blocks.append(
         Text(
             f"The series in which {factor.name} alone changes, over the most observed values"
-            f" ({len(observed)})"
-            + (f", at {fixed}." if fixed else ".")
+            f" ({len(observed)})" + (f", at {fixed}." if fixed else ".")
         )
     )
     if inputs.generated is None:

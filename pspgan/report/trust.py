@@ -164,8 +164,8 @@ def evaluation(inputs: Inputs) -> Section:
         section.blocks.append(
             Missing(
                 "No evaluation was given. How far generated micrographs are from real ones, beside how far"
-                " real ones are from each other, is measured in Python:",
-                "psp.write_report(real, gen, evaluation=psp.evaluate(real, gen))",
+                " real ones are from each other, is measured when the report is written:",
+                f"pspgan report {' '.join(inputs.stores)} --evaluate",
             )
         )
     elif isinstance(found, pd.DataFrame):

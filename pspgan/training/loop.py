@@ -259,9 +259,12 @@ def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:
 
 def _data_description(dataset: xr.Dataset) -> dict[str, Any]:
     keys = ("origin", "licence", "attribution", "reduction")
+    sizes = np.unique(dataset["um_per_px"].values)
     return {
         "source": dataset.encoding.get("source", "in memory"),
         "micrographs": dataset.sizes["sample"],
+        # Mixed or unknown magnifications leave generated micrographs without a scale.
+        "um_per_px": float(sizes[0]) if len(sizes) == 1 and np.isfinite(sizes[0]) else None,
         "provenance": json.loads(dataset.attrs["provenance"]),
     } | {key: dataset.attrs[key] for key in keys}
 

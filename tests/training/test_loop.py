@@ -31,6 +31,7 @@ def test_a_run_leaves_what_it_promises(make_ensemble, small, tmp_path):
     run = train(make_ensemble(), "demo", tmp_path / "run", **small)
     assert run.config.images == 96
     assert run.description["data"]["micrographs"] == 30
+    assert run.description["data"]["um_per_px"] is None
     assert len(run.checkpoints()) == 2
     assert [path.name for path in sorted((run.folder / "samples").iterdir())] == [
         "000000048.png",
