@@ -92,7 +92,7 @@ class TrainingConfig(BaseModel):
 # Betas, decay and balance were changed together and not tried one by one.
 _QUICK: dict[str, Any] = {
     # Signals behind spectral norm are small; biases as large leave the discriminator nearly linear. With zero
-    # biases its loss on simulated steel after 50 steps was what it was after 350 without.
+    # biases its loss on simulated steel after 150 steps was below that after 500 without (3.32, 3.34).
     "init_bias": "zero",
     # Less momentum for two networks that chase each other, and a memory that fits a thousand steps.
     "beta1": 0.5,
