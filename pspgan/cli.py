@@ -252,7 +252,7 @@ def report(
     gen: Annotated[Path | None, typer.Argument(help="Ensemble of generated ones.")] = None,
     linkage: Annotated[Path | None, typer.Option(help="Folder of a linkage.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the training run.")] = None,
-    evaluate: Annotated[bool, typer.Option(help="Compare generated with real ones.")] = True,
+    evaluation: Annotated[bool, typer.Option(help="Compare generated with real ones.")] = True,
     out: Out = Path("report.html"),
 ) -> None:
     """Write one self-contained HTML page with all of it.
@@ -261,7 +261,7 @@ def report(
     """
     from .report import write_report
 
-    page = write_report(real, gen, linkage=linkage, run=run, out=out, evaluation=evaluate)
+    page = write_report(real, gen, linkage=linkage, run=run, out=out, evaluation=evaluation)
     typer.echo(f"wrote {page}")
 
 
@@ -312,9 +312,14 @@ def _import(dataset: Any, out: Path, overwrite: bool) -> None:
 
 
 def _settings(config: Path | None, pairs: list[str]) -> dict[str, Any]:
+    from .training import check_keys
+
     settings: dict[str, Any] = {}
     if config is not None:
-        loaded = yaml.safe_load(config.read_text())
+        try:
+            loaded = yaml.safe_load(config.read_text())
+        except yaml.YAMLError as error:
+            raise ValueError(f"{config} is no YAML: {' '.join(str(error).split())}") from None
         if not isinstance(loaded, dict):
             raise ValueError(f"{config} holds no settings; write one KEY: VALUE a line")
         settings |= loaded
@@ -323,6 +328,7 @@ def _settings(config: Path | None, pairs: list[str]) -> dict[str, Any]:
         if not equals:
             raise ValueError(f'--set "{pair}" is not KEY=VALUE')
         settings[key.strip()] = yaml.safe_load(value)
+    check_keys(settings)
     return settings
 
 

@@ -49,7 +49,7 @@ def demo(
     say(f"simulate -n 900 --size 64 --um-per-px 0.1 --seed {seed} -o {real}")
     simulated = simulate(n=900, size=64, um_per_px=0.1, seed=seed, progress=progress)
     write_ensemble(simulated, real, overwrite=True, progress=progress)
-    say(f"train {real} --preset demo --minutes {minutes:g} -o {run}")
+    say(f"train {real} --preset demo --minutes {minutes:g} --seed {seed} -o {run}")
     train(real, "demo", run, overwrite=True, minutes=minutes, seed=seed, progress=progress)
     say(f"generate {run} -n 48 -o {gen}")
     generate(run, n=48, out=gen, overwrite=True, progress=progress)

@@ -21,6 +21,7 @@ from . import __version__, ensemble
 from .networks import CheckpointError, Generator, load_published, load_tensors, load_weights
 from .process import ConditionLike, ProcessCondition, ProcessSpace
 from .training import Run, TrainingConfig
+from .training.monitor import to_grey
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,8 @@ class Model:
     def describe(self, conditions: Iterable[ConditionLike] | ConditionLike) -> list[str]:
         """One line a condition: its notation, and whether training saw it."""
         points = self.space.conditions(conditions)
+        if not self.space.observed:
+            return [f"{c.label}: this model does not say what its training saw" for c in points]
         return [f"{c.label}: {'observed' if c.observed else 'never observed in training'}" for c in points]
 
 
@@ -153,7 +156,7 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
     known = data["um_per_px"] is not None
     return Model(
         generator,
-        file.parent.name,
+        file.resolve().parent.name,
         config.reduction,
         data["um_per_px"] * config.reduction / data["reduction"] if known else np.nan,
         provenance,
@@ -198,6 +201,8 @@ def generate(
     """
     model = model if isinstance(model, Model) else load(model)
     points = _resolve(model.space, conditions)
+    if seed < 0:
+        raise ValueError(f"seed {seed} is negative; latent seeds count from 0")
     if n < 1 or not points:
         raise ValueError(f"nothing to generate: {len(points)} conditions, n = {n}")
     _warn_unobserved(model, points)
@@ -218,7 +223,7 @@ def generate(
                 rows = range(begin, min(begin + batch, part.stop))
                 z = latents([seed + i % n for i in rows], model.generator.latent)
                 made = model._forward(z, [points[i // n] for i in rows])[:, 0]
-                images[begin - part.start : begin - part.start + len(rows)] = _grey(made)
+                images[begin - part.start : begin - part.start + len(rows)] = to_grey(made).numpy()
                 bar.update(len(rows))
             if out is None:
                 return layout.assign(micrograph=(("sample", "y", "x"), images))
@@ -284,11 +289,6 @@ def _warn_unobserved(model: Model, points: list[ProcessCondition]) -> None:
             f"training of {model.name} never saw {shown}; what is generated there is extrapolation",
             stacklevel=3,
         )
-
-
-def _grey(image: Tensor) -> np.ndarray:
-    """[-1, 1] -> uint8 grey levels, rounded."""
-    return image.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8).numpy()
 
 
 def _sha256(path: Path) -> str:

@@ -82,6 +82,8 @@ def test_regions_that_do_not_fit_are_refused(tmp_path):
     path = ensemble.create(make(n=4), tmp_path / "a.zarr")
     with pytest.raises(EnsembleError, match='variable "micrograph": uint8'):
         ensemble.write_region(path, 2, micrograph=np.zeros((3, 8, 8), np.uint8))
+    with pytest.raises(EnsembleError, match="not whole shards of 4"):
+        ensemble.write_region(path, 2, micrograph=np.zeros((2, 8, 8), np.uint8))
     with pytest.raises(EnsembleError, match="float64"):
         ensemble.write_region(path, 0, micrograph=np.zeros((2, 8, 8)))
     with pytest.raises(EnsembleError, match='"phase" is no image variable'):
@@ -109,6 +111,44 @@ def test_appending_what_does_not_fit_changes_nothing(tmp_path):
     with pytest.raises(EnsembleError, match="microconstituent"):
         ensemble.append(make(microconstituent=["network"] * 10), path)
     assert ensemble.open_ensemble(path).sizes["sample"] == 5
+
+
+def test_a_black_shard_counts_as_written(tmp_path):
+    path = ensemble.create(make(n=4), tmp_path / "a.zarr")
+    ensemble.write_region(path, 0, micrograph=np.zeros((4, 8, 8), np.uint8))
+    assert ensemble.pending(path) == []
+
+
+@pytest.mark.parametrize("changes", [{"origin": "simulated"}, {"reduction": 3}, {"licence": "CC BY-NC"}])
+def test_ensembles_of_another_kind_are_not_appended(tmp_path, changes):
+    path = ensemble.write_ensemble(make(n=5), tmp_path / "a.zarr")
+    with pytest.raises(EnsembleError, match=next(iter(changes))):
+        ensemble.append(make(**changes), path)
+
+
+def test_what_is_no_ensemble_is_never_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.tif").write_bytes(b"precious")
+    for function in (ensemble.write_ensemble, ensemble.create):
+        with pytest.raises(FileExistsError, match="is no ensemble; it is not replaced"):
+            function(make(), tmp_path / "photos", overwrite=True)
+    assert (tmp_path / "photos" / "a.tif").read_bytes() == b"precious"
+
+
+def test_a_failed_replacement_leaves_the_old_store(tmp_path, monkeypatch):
+    path = ensemble.write_ensemble(make(n=5), tmp_path / "a.zarr")
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for function, broken in ((ensemble.write_ensemble, "finish"), (ensemble.append, "_for_disk")):
+        with monkeypatch.context() as patch:
+            patch.setattr(ensemble.store, broken, fail)
+            options = {"overwrite": True} if function is ensemble.write_ensemble else {}
+            with pytest.raises(OSError):
+                function(make(n=3), path, **options)
+        assert ensemble.open_ensemble(path).sizes["sample"] == 5
+        assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):

@@ -132,6 +132,9 @@ def validate(dataset: xr.Dataset) -> None:
         raise EnsembleError(
             f'attribute "origin" is {dataset.attrs.get("origin")!r}, none of {", ".join(ORIGINS)}'
         )
+    for name in ("provenance", "licence", "attribution", "reduction", "complete"):
+        if name not in dataset.attrs:
+            raise EnsembleError(f'attribute "{name}" is missing')
     space = space_of(dataset)
     _check_variable(dataset, "micrograph", ("sample", "y", "x"), np.uint8)
     if "phase" in dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import uuid
@@ -16,7 +17,7 @@ import xarray as xr
 import zarr
 from tqdm import tqdm
 
-from .schema import EnsembleError, space_of, validate
+from .schema import SCHEMA, EnsembleError, space_of, validate
 
 SHARD = 256  # micrographs a shard
 
@@ -47,7 +48,8 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     except (
         zarr.errors.GroupNotFoundError,
         zarr.errors.NodeTypeValidationError,
-        FileNotFoundError,
+        OSError,
+        ValueError,
         KeyError,
     ) as error:
         raise EnsembleError(f"{path} is no zarr store: {error}") from None
@@ -86,11 +88,10 @@ def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = F
         overwrite: replace an existing store.
 
     Raises:
-        FileExistsError: ``path`` exists and ``overwrite`` is off.
+        FileExistsError: ``path`` exists and ``overwrite`` is off, or it is no ensemble.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name or pass overwrite (--overwrite)")
+    _check_free(path, overwrite)
     validate(template)
     images = {
         name: (variable.dims, dask.array.zeros(variable.shape, dtype=variable.dtype), variable.attrs)
@@ -102,28 +103,31 @@ def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = F
     shard = max(min(n, SHARD), 1)
     encoding = {name: {"chunks": (1, y, x), "shards": (shard, y, x)} for name in images}
     layout = _for_disk(layout.chunk({"sample": shard}))
-    with _reporting_full_disk(path):
-        if path.exists():
-            shutil.rmtree(path)
-        layout.to_zarr(path, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _reporting_full_disk(path), _replacing(path) as partial:
+        layout.to_zarr(
+            partial, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding
+        )
     return path
 
 
 def write_region(path: str | os.PathLike, start: int, **images: np.ndarray) -> None:
-    """Write consecutive micrographs (and phases) of a store, from sample ``start`` on.
+    """Write one or more whole shards of a store, as `pending` lists them.
 
-    Whole shards, as `pending` lists them, are written atomically.
+    A shard is written atomically, and its file is the sign that it is there; so several processes may fill a
+    store, each its own shards, and a killed one leaves none half-written.
 
     Args:
         path: a store laid out by `create`.
-        start: first sample.
+        start: first sample, where a shard begins.
         images: ``micrograph`` and, where the store has it, ``phase``: (sample, y, x) uint8.
 
     Raises:
-        EnsembleError: an unknown variable, or one of the wrong shape or dtype.
+        EnsembleError: an unknown variable, one of the wrong shape or dtype, or part of a shard.
         OSError: the disk is full, or cannot be written.
     """
-    with _reporting_full_disk(path):
+    # An all-zero shard, too, has to be there as a file.
+    with _reporting_full_disk(path), zarr.config.set({"array.write_empty_chunks": True}):
         group = zarr.open_group(path, mode="r+")
         for name in images:
             if name not in _IMAGES or name not in group:
@@ -139,13 +143,19 @@ def write_region(path: str | os.PathLike, start: int, **images: np.ndarray) -> N
                     f'variable "{name}": {values.dtype} {values.shape} from sample {start} on does not fit '
                     f"{array.dtype} {array.shape} of {path}"
                 )
-            array[start : start + len(values)] = values
+            stop, shard = start + len(values), array.shards[0]
+            if start % shard or (stop % shard and stop != array.shape[0]):
+                raise EnsembleError(
+                    f'variable "{name}": samples {start} to {stop} of {path} are not whole shards of '
+                    f"{shard}; write the ranges that `pending` lists"
+                )
+            array[start:stop] = values
 
 
 def pending(path: str | os.PathLike) -> list[slice]:
     """Sample ranges, one a shard, that a store laid out by `create` still lacks."""
     array = zarr.open_group(path, mode="r")["micrograph"]
-    shard = (array.shards or array.chunks)[0]
+    shard = array.shards[0]
     ranges = [slice(i, min(i + shard, array.shape[0])) for i in range(0, array.shape[0], shard)]
     return [
         r for i, r in enumerate(ranges) if not (Path(path) / "micrograph" / "c" / str(i) / "0" / "0").exists()
@@ -170,15 +180,13 @@ def write_ensemble(
         progress: show a bar on a terminal.
 
     Raises:
-        FileExistsError: ``path`` exists and ``overwrite`` is off.
-        OSError: the disk is full; nothing is left behind.
+        FileExistsError: ``path`` exists and ``overwrite`` is off, or it is no ensemble.
+        OSError: the disk is full; nothing is left behind, and what was there before stays.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name or pass overwrite (--overwrite)")
+    _check_free(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+    with _replacing(path) as partial:
         create(dataset, partial)
         names = [name for name in _IMAGES if name in dataset]
         with tqdm(
@@ -189,19 +197,17 @@ def write_ensemble(
                 write_region(partial, part.start, **{name: block[name].values for name in names})
                 bar.update(part.stop - part.start)
         finish(partial)
-        if path.exists():
-            shutil.rmtree(path)
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return path
 
 
 def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
-    """Add samples to the end of a complete store; statistics computed before are dropped with it.
+    """Add samples to the end of a complete store; statistics computed before are dropped.
+
+    The longer store is made beside the old one and takes its place when it is complete.
 
     Raises:
-        EnsembleError: factors, image size or variables differ from the store's.
+        EnsembleError: factors, origin, reduction, licence, image size or variables differ from the store's.
+        OSError: the disk is full; the store stays as it was.
     """
     validate(dataset)
     store = open_ensemble(path)
@@ -216,18 +222,55 @@ def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
         raise EnsembleError(
             f"{path} and what is appended do not hold the same variables: {', '.join(different)}"
         )
+    for key in ("origin", "reduction", "licence", "attribution"):
+        if store.attrs[key] != dataset.attrs[key]:
+            raise EnsembleError(
+                f'attribute "{key}": {store.attrs[key]!r} of {path}, not {dataset.attrs[key]!r}'
+            )
     space = space_of(store)
     merged = space.observing([*space.observed_conditions, *space_of(dataset).observed_conditions])
-    with _reporting_full_disk(path):
-        group = zarr.open_group(path, mode="r+")
-        group.attrs["complete"] = False
-        if "statistics" in group:
-            del group["statistics"]
-        added = _for_disk(dataset.load())
-        added.attrs = {}
-        added.to_zarr(path, append_dim="sample", consolidated=False)
-        group = zarr.open_group(path, mode="r+")
-        group.attrs.update({**store.attrs, "process_space": merged.to_json(), "complete": True})
+    provenance = json.loads(store.attrs["provenance"])
+    provenance.setdefault("appended", []).append(json.loads(dataset.attrs["provenance"]))
+    path = Path(path)
+    with _reporting_full_disk(path), _replacing(path) as partial:
+        shutil.copytree(path, partial, ignore=shutil.ignore_patterns("statistics*"))
+        more = _for_disk(dataset.copy().load())
+        more.attrs = {}
+        more.to_zarr(partial, append_dim="sample", consolidated=False)
+        group = zarr.open_group(partial, mode="r+")
+        group.attrs.update(
+            {**store.attrs, "process_space": merged.to_json(), "provenance": json.dumps(provenance)}
+        )
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    """Refuse to write over a store unasked, and over anything else at all."""
+    if not path.exists():
+        return
+    if not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name or pass overwrite (--overwrite)")
+    try:
+        is_ensemble = zarr.open_group(path, mode="r").attrs.get("schema") == SCHEMA
+    except (OSError, KeyError, ValueError):
+        is_ensemble = False
+    if not is_ensemble:
+        raise FileExistsError(f"{path} exists and is no ensemble; it is not replaced, choose another name")
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` to write under, which takes its place at the end, or disappears on an error."""
+    partial, old = (
+        path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.{kind}") for kind in ("partial", "old")
+    )
+    try:
+        yield partial
+        if path.exists():
+            path.rename(old)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _for_disk(dataset: xr.Dataset) -> xr.Dataset:

@@ -32,6 +32,9 @@ def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict
         path: the file.
         tensors: name -> tensor of any dtype and device.
         meta: what JSON holds; read back by `load_weights`.
+
+    Raises:
+        OSError: it cannot be written; an older file of that name stays as it was.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -41,6 +44,8 @@ def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise OSError(f"{path} cannot be written: {error}; is the disk full?") from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -141,8 +141,10 @@ class Factor:
             return value
         if suffix:
             for letter, multiple in sorted(_SUFFIXES.get(self.unit, {}).items(), key=lambda item: -item[1]):
-                if multiple != 1 and value >= multiple and math.isclose(
-                    value / multiple, round(value / multiple), rel_tol=1e-12
+                if (
+                    multiple != 1
+                    and value >= multiple
+                    and math.isclose(value / multiple, round(value / multiple), rel_tol=1e-12)
                 ):
                     return f"{round(value / multiple)}{letter}"
         return np.format_float_positional(value, trim="-")

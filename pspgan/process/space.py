@@ -221,6 +221,11 @@ class ProcessSpace:
         """Read several conditions; a single one gives a list of one."""
         if isinstance(many, (str, Mapping, ProcessCondition)):
             many = [many]
+        many = list(many)
+        if any(isinstance(one, (int, float)) for one in many):
+            raise ConditionError(
+                f"{many} holds bare numbers; a condition given by its values goes into a list"
+            )
         return [self.condition(one) for one in many]
 
     def observing(self, conditions: Iterable[ConditionLike]) -> ProcessSpace:

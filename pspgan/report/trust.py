@@ -165,7 +165,7 @@ def evaluation(inputs: Inputs) -> Section:
             Missing(
                 "No evaluation was given. How far generated micrographs are from real ones, beside how far"
                 " real ones are from each other, is measured when the report is written:",
-                f"pspgan report {' '.join(inputs.stores)} --evaluate",
+                f"pspgan report {' '.join(inputs.stores)} --evaluation",
             )
         )
     elif isinstance(found, pd.DataFrame):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,7 +35,7 @@ class Batch:
 
 
 class Batches:
-    """Real micrographs, decoded once, and random crops of them.
+    """Real micrographs, decoded once, and random crops of them; ``sha256`` is of them and their conditions.
 
     Step ``k`` of a run draws from a generator seeded by (seed, stream, k), so a resumed run repeats it.
 
@@ -69,6 +70,10 @@ class Batches:
         self.targets = torch.from_numpy(np.stack([self.space.target(c) for c in self.conditions]))
         blocks = [dataset["micrograph"][i : i + 64].values for i in range(0, n, 64)]
         self.micrographs = np.concatenate([area_average(block, factor) for block in blocks])
+        # Names what a run was trained on, so that it is not resumed on something else.
+        digest = hashlib.sha256(self.micrographs.tobytes())
+        digest.update("\n".join(map(str, self.conditions)).encode())
+        self.sha256 = digest.hexdigest()
         self._groups = _groups(dataset, conditions, config.balance)
 
     def __len__(self) -> int:

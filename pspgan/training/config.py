@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..networks import RESOLUTIONS
+from ..ops import draw_diff_augment
 
 
 class ConfigError(ValueError):
@@ -67,12 +70,14 @@ class TrainingConfig(BaseModel):
     log_every: int = Field(1_000, gt=0)
     sample_every: int = Field(20_000, gt=0)
     checkpoint_every: int = Field(20_000, gt=0)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingConfig:
         if self.resolution not in RESOLUTIONS:
             raise ValueError(f"resolution {self.resolution} is none of {', '.join(map(str, RESOLUTIONS))} px")
+        shape = (1, 1, self.resolution, self.resolution)
+        draw_diff_augment(shape, self.augment, torch.Generator())  # raises where the policy is none
         if self.batch % self.accumulation:
             raise ValueError(f"batch {self.batch} is not a multiple of accumulation {self.accumulation}")
         if self.batch // self.accumulation < 2:
@@ -175,9 +180,7 @@ def make_config(preset: str, **settings: Any) -> TrainingConfig:
     """
     if preset not in PRESETS:
         raise ConfigError(f'preset "{preset}" is none of {", ".join(PRESETS)}{_nearest(preset, PRESETS)}')
-    for key in settings:
-        if key not in TrainingConfig.model_fields:
-            raise ConfigError(f'unknown setting "{key}"{_nearest(key, TrainingConfig.model_fields)}')
+    check_keys(settings)
     merged = PRESETS[preset] | settings
     for key, other in (("images", "epochs"), ("epochs", "images")):
         if settings.get(key) is not None and other not in settings:
@@ -190,6 +193,13 @@ def make_config(preset: str, **settings: Any) -> TrainingConfig:
         raise ConfigError(
             f"{where}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"[:400]
         ) from None
+
+
+def check_keys(settings: Iterable[str]) -> None:
+    """Raise ConfigError for a setting that does not exist, naming the nearest one that does."""
+    for key in settings:
+        if key not in TrainingConfig.model_fields:
+            raise ConfigError(f'unknown setting "{key}"{_nearest(key, TrainingConfig.model_fields)}')
 
 
 def _nearest(word: str, known: Any) -> str:

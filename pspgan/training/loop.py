@@ -66,22 +66,24 @@ def train(
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dataset = data if isinstance(data, xr.Dataset) else open_ensemble(data)
     run = Run(Path(out))
-    exists = (run.folder / "config.json").exists()
+    exists = run.exists
     if exists and not (resume or overwrite):
         raise FileExistsError(
             f"{run.folder} holds a run; resume it (--resume), replace it (--overwrite) or choose another"
         )
     resume = resume and exists
+    if resume:
+        preset = run.description["preset"]
     config = _continued(run, settings) if resume else make_config(preset, **settings)
     batches = Batches(dataset, config)
     state = TrainingState.start(batches.space, config, device)
-    if exists and not resume:
-        shutil.rmtree(run.folder)
     if resume and run.checkpoints():
-        run.resume(state, batches.space)
-        run.describe(config, run.description["preset"], batches.space, run.description["data"])
+        run.resume(state, batches.space, batches.sha256)
+        run.describe(config, preset, batches.space, run.description["data"])
     else:
-        run.create(config, preset, batches.space, _data_description(dataset))
+        if exists:
+            shutil.rmtree(run.folder)
+        run.create(config, preset, batches.space, _data_description(dataset) | {"sha256": batches.sha256})
     _loop(run, config, batches, state, device, progress)
     return run
 
@@ -98,8 +100,12 @@ def _loop(
     per_step = config.batch * config.d_steps
     fakes = FakeConditions(batches.space, config.fake_conditions, config.seed)
     monitor = Monitor(run.folder, total, state.images, progress)
+
+    def over() -> bool:
+        return state.images >= total or (config.minutes is not None and state.seconds > 60 * config.minutes)
+
     try:
-        while state.images < total and not (config.minutes and state.seconds > 60 * config.minutes):
+        while not over():
             began = time.perf_counter()
             draws = torch.Generator(device).manual_seed(_seed_of(config.seed, state.step))
             for k in range(config.d_steps):
@@ -116,16 +122,17 @@ def _loop(
             state.seconds += elapsed
             monitor.advance(per_step, elapsed)
 
-            if _due(state.images, per_step, config.log_every):
+            picture = over() or _due(state.images, per_step, config.sample_every)
+            keep = over() or _due(state.images, per_step, config.checkpoint_every)
+            if picture or keep or _due(state.images, per_step, config.log_every):
                 line = monitor.means() | {"seconds": state.seconds, "step": state.step}
                 monitor.write(state.images, line)
+                # Before anything is kept: what was saved earlier is from before the numbers went wrong.
                 _check_finite(line, run, config, state)
-            if _due(state.images, per_step, config.sample_every):
+            if picture:
                 _sample(run, config, batches, state, monitor)
-            if _due(state.images, per_step, config.checkpoint_every):
+            if keep:
                 run.save(state)
-        _sample(run, config, batches, state, monitor)
-        run.save(state)
     finally:
         monitor.close()
 
@@ -212,6 +219,9 @@ def _sample(
     run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, monitor: Monitor
 ) -> None:
     """Bring the averaged generator up to date, export it, and keep a grid of its micrographs."""
+    # From the raw generator's buffers, so that it does not matter how many samples were taken before.
+    for mine, theirs in zip(state.averaged.buffers(), state.generator.buffers(), strict=True):
+        mine.copy_(theirs)
     device = next(state.averaged.parameters()).device
     observed = torch.from_numpy(batches.space.encode(batches.space.observed_conditions)).to(device)
     standing_statistics(state.averaged, observed, batches=16, batch=config.batch, seed=config.seed)
@@ -226,14 +236,20 @@ def _sample(
 
 
 def _check_finite(line: dict[str, float], run: Run, config: TrainingConfig, state: TrainingState) -> None:
-    for name, network, rate in (
-        ("loss_d_real", "discriminator", config.lr_d),
-        ("loss_d_fake", "discriminator", config.lr_d),
-        ("loss_g", "generator", config.lr_g),
+    norms = {
+        name: torch.stack(torch._foreach_norm(list(network.parameters()))).norm().item()
+        for name, network in (("discriminator", state.discriminator), ("generator", state.generator))
+    }
+    for value, name, network, rate in (
+        (line["loss_d_real"], "loss_d_real", "discriminator", config.lr_d),
+        (line["loss_d_fake"], "loss_d_fake", "discriminator", config.lr_d),
+        (line["loss_g"], "loss_g", "generator", config.lr_g),
+        (norms["discriminator"], "the norm of the weights", "discriminator", config.lr_d),
+        (norms["generator"], "the norm of the weights", "generator", config.lr_g),
     ):
-        if not math.isfinite(line[name]):
+        if not math.isfinite(value):
             raise TrainingError(
-                f"{name} is {line[name]} at step {state.step} ({state.images} images): the {network} "
+                f"{name} is {value} at step {state.step} ({state.images} images): the {network} "
                 f"diverged at learning rate {rate:g}. The last checkpoint in {run.folder / 'checkpoints'} "
                 "is from before; resume it, or start again with a lower rate"
             )
@@ -251,7 +267,8 @@ def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:
             )
     lengths = {key: old["config"][key] for key in free if old["config"][key] is not None}
     if {"images", "epochs"} & settings.keys():
-        lengths = {key: value for key, value in lengths.items() if key not in ("images", "epochs")}
+        # A new length replaces the old one, and the time limit with it.
+        lengths = {key: value for key, value in lengths.items() if key not in ("images", "epochs", "minutes")}
     return make_config(
         old["preset"], **fixed, **(lengths | {k: v for k, v in settings.items() if k not in fixed})
     )

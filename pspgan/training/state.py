@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,6 @@ class TrainingState:
     step: int = 0
     images: int = 0
     seconds: float = 0.0
-    history: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def start(cls, space: ProcessSpace, config: TrainingConfig, device: torch.device) -> TrainingState:
@@ -76,16 +75,15 @@ class TrainingState:
         for name, optimizer in self._optimizers().items():
             for index, slots in optimizer.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{slot}": tensor for slot, tensor in slots.items()}
-        clock = {"step": self.step, "images": self.images, "seconds": self.seconds, "history": self.history}
+        clock = {"step": self.step, "images": self.images, "seconds": self.seconds}
         save_weights(path, tensors, meta | clock)
 
-    def load(self, path: Path) -> None:
-        """Continue from what `save` wrote.
+    def restore(self, tensors: dict[str, torch.Tensor], meta: dict[str, Any], path: Path) -> None:
+        """Continue from what `save` wrote to ``path`` and `load_weights` read from it.
 
         Raises:
             CheckpointError: the file is damaged or belongs to other networks.
         """
-        tensors, meta = load_weights(path)
         for name, network in self._networks().items():
             prefix = f"{name}."
             own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
@@ -96,11 +94,14 @@ class TrainingState:
                 match = re.fullmatch(rf"{name}\.(\d+)\.(\w+)", key)
                 if match:
                     slots.setdefault(int(match[1]), {})[match[2]] = tensor
-            optimizer.load_state_dict(
-                {"state": slots, "param_groups": optimizer.state_dict()["param_groups"]}
-            )
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": slots, "param_groups": groups})
+            for parameter, loaded in optimizer.state.items():
+                for slot, tensor in loaded.items():
+                    if tensor.shape == parameter.shape:
+                        # Files hold contiguous tensors; optimizers are fast only where strides agree.
+                        loaded[slot] = torch.empty_like(parameter).copy_(tensor)
         self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
-        self.history = meta["history"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,21 @@ class Run:
     @property
     def generator_file(self) -> Path:
         return self.folder / "generator.safetensors"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a run.
+
+        Raises:
+            FileExistsError: it holds somebody else's ``config.json``.
+        """
+        if not (self.folder / "config.json").exists():
+            return False
+        if not {"preset", "config", "process_space"} <= self.description.keys():
+            raise FileExistsError(
+                f"{self.folder} holds a config.json that is no run's; choose another folder"
+            )
+        return True
 
     @property
     def description(self) -> dict[str, Any]:
@@ -144,9 +160,12 @@ class Run:
 
     @property
     def log(self) -> list[dict[str, float]]:
-        """The lines of ``log.jsonl``."""
+        """The lines of ``log.jsonl``; a last one that was cut off by a crash is left out."""
         path = self.folder / "log.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        if lines and not lines[-1].endswith("}"):
+            lines.pop()
+        return [json.loads(line) for line in lines]
 
     def create(self, config: TrainingConfig, preset: str, space: ProcessSpace, data: dict[str, Any]) -> None:
         """Lay out the folder of a new run."""
@@ -182,23 +201,36 @@ class Run:
         for old in self.checkpoints()[:-_CHECKPOINTS_KEPT]:
             old.unlink()
 
-    def resume(self, state: TrainingState, space: ProcessSpace) -> None:
+    def resume(self, state: TrainingState, space: ProcessSpace, sha256: str) -> None:
         """Load the newest readable state, and forget what was logged after it.
 
+        Args:
+            state: takes the weights.
+            space: process space of the data.
+            sha256: of the data, see `Batches`.
+
         Raises:
-            CheckpointError: no state is there, or it is of another process space.
+            CheckpointError: no state is there, or it is of another process space or of other micrographs.
         """
         failures = []
+        for abandoned in (self.folder / "checkpoints").glob(".*.partial"):
+            abandoned.unlink()
         for path in reversed(self.checkpoints()):
             try:
-                _, meta = load_weights(path)
+                tensors, meta = load_weights(path)
             except CheckpointError as error:
                 failures.append(str(error))
                 continue
             difference = ProcessSpace.from_json(meta["process_space"]).difference(space)
             if difference:
                 raise CheckpointError(f"{path} is of another process space than the data: {difference}")
-            state.load(path)
+            data = self.description["data"]
+            if data["sha256"] != sha256:
+                raise CheckpointError(
+                    f"{self.folder} was trained on other micrographs ({data['micrographs']} of "
+                    f"{data['source']}); resume it with those, or start a new run"
+                )
+            state.restore(tensors, meta, path)
             kept = [line for line in self.log if line["images"] <= state.images]
             partial = self.folder / ".log.jsonl.partial"
             partial.write_text("".join(json.dumps(line) + os.linesep for line in kept))

@@ -205,9 +205,7 @@ def test_third_derivative():
 
 def test_slope_in_closed_form_is_the_derivative():
     scores, labels = random_rows(5, 21)
-    _, gradient = loss_and_gradient(
-        scores, labels, torch.ones(5), margin=0.3, gamma=2.0, impl="reference"
-    )
+    _, gradient = loss_and_gradient(scores, labels, torch.ones(5), margin=0.3, gamma=2.0, impl="reference")
     slope = reference.omni_loss_slope(scores, labels, 0.3, 2.0)
     torch.testing.assert_close(slope, gradient, rtol=1e-12, atol=1e-14)
 

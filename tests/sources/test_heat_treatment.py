@@ -39,9 +39,7 @@ def fields_of(condition, n, steel=EXACT, size=224, seed=0):
     """Quenched fields at a pixel size of a twelfth of the mean diameter, so that pixels do not matter."""
     point = SPACE.condition(condition)
     um_per_px = steel.mean_diameter(point["temperature"], point["time"]) / 12
-    found = simulate(
-        n, size, seed, conditions=condition, um_per_px=um_per_px, steel=steel, progress=False
-    )
+    found = simulate(n, size, seed, conditions=condition, um_per_px=um_per_px, steel=steel, progress=False)
     return found, um_per_px
 
 

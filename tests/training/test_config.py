@@ -38,6 +38,8 @@ def test_all_presets_are_valid():
         ({"batch": 8, "accumulation": 8}, "leaves batch norm a single image"),
         ({"lr_g": -1}, "lr_g: Input should be greater than 0"),
         ({"attention": "flash"}, "attention"),
+        ({"augment": "colour"}, "colour"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"images": 10, "epochs": 2}, "exactly one of images and epochs"),
     ],
 )

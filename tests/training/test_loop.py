@@ -131,12 +131,15 @@ def test_the_callers_random_state_is_left_alone(make_ensemble, small, tmp_path):
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_a_killed_training_resumes(make_ensemble, small, tmp_path):
+def test_a_killed_training_resumes(make_ensemble, small, tmp_path, request):
     store = ensemble.write_ensemble(make_ensemble(), tmp_path / "real.zarr", progress=False)
     settings = small | {"images": 100_000}
     code = f"import pspgan; pspgan.train({str(store)!r}, 'demo', {str(tmp_path / 'run')!r}, **{settings!r})"
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"})
     run = Run(tmp_path / "run")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the process that is killed: the order of sums must agree
+    request.addfinalizer(lambda: torch.set_num_threads(threads))
     deadline = time.monotonic() + 120
     while len(run.checkpoints()) < 2 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -149,8 +152,8 @@ def test_a_killed_training_resumes(make_ensemble, small, tmp_path):
     assert images == sorted(set(images))
     assert images[-1] == reached + 32
     fresh = train(store, "demo", tmp_path / "fresh", **(small | {"images": reached + 32}))
-    if torch.get_num_threads() == 1:
-        same(run.checkpoints()[-1], fresh.checkpoints()[-1])
+    same(run.checkpoints()[-1], fresh.checkpoints()[-1])
+    same(run.generator_file, fresh.generator_file)
 
 
 def test_a_run_in_the_way(make_ensemble, small, tmp_path):
@@ -187,10 +190,125 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(make_ensemble, small,
         train(make_ensemble(), "demo", run.folder, resume=True, images=960, progress=False)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(make_ensemble, small, tmp_path):
-    settings = small | {"lr_d": 1e30, "init": "normal"}
+@pytest.mark.parametrize("log_every", [16, 10_000])
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_kept(make_ensemble, small, tmp_path, log_every):
+    settings = small | {"lr_d": 1e30, "init": "normal", "log_every": log_every}
     with pytest.raises(TrainingError, match="diverged at learning rate"):
         train(make_ensemble(), "demo", tmp_path / "run", **settings)
+    kept = [*Run(tmp_path / "run").checkpoints(), *tmp_path.glob("run/generator.safetensors")]
+    for path in kept:
+        assert all(torch.isfinite(t).all() for t in load_weights(path)[0].values() if t.is_floating_point())
+
+
+def test_records_do_not_change_the_generator(make_ensemble, small, tmp_path):
+    often = train(
+        make_ensemble(), "demo", tmp_path / "often", **(small | {"sample_every": 16, "log_every": 32})
+    )
+    once = train(make_ensemble(), "demo", tmp_path / "once", **(small | {"sample_every": 10_000}))
+    same(often.generator_file, once.generator_file)
+    assert sum("diversity" in line for line in once.log) == 1
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_anew(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
+    for path in run.checkpoints():
+        path.unlink()
+    train(make_ensemble(), out=run.folder, resume=True, progress=False)
+    assert run.description["preset"] == "demo"
+    assert [line["images"] for line in run.log if "loss_g" in line] == [16, 32]
+
+
+def test_a_log_cut_off_by_a_crash(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **small)
+    with (run.folder / "log.jsonl").open("a") as log:
+        log.write('{"images": 1')
+    assert len(run.log) > 0
+    train(make_ensemble(), "demo", run.folder, resume=True, images=112, progress=False)
+    assert [line["images"] for line in run.log if "loss_g" in line] == [16, 32, 48, 64, 80, 96, 112]
+
+
+def test_resuming_on_other_micrographs_is_refused(make_ensemble, small, tmp_path):
+    train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
+    with pytest.raises(CheckpointError, match="trained on other micrographs"):
+        train(make_ensemble(n=27), "demo", tmp_path / "run", resume=True, progress=False)
+
+
+def test_a_longer_length_outlives_the_time_limit(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 10_000, "minutes": 1e-6}))
+    assert run.log[-1]["images"] == 16
+    train(make_ensemble(), "demo", run.folder, resume=True, images=48, progress=False)
+    assert run.log[-1]["images"] == 48
+
+
+def test_only_runs_are_overwritten(make_ensemble, small, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "other"}')
+    with pytest.raises(FileExistsError, match=r"config\.json of something else"):
+        train(make_ensemble(), "demo", tmp_path, overwrite=True, **small)
+    assert (tmp_path / "config.json").exists()
+
+
+def test_a_full_disk_names_the_checkpoint(tmp_path):
+    code = (
+        "import resource, signal, torch\n"
+        "from pspgan.networks import save_weights\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        f"save_weights({str(tmp_path / 'w.safetensors')!r}, {{'a': torch.zeros(100_000)}}, {{}})\n"
+    )
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "w.safetensors cannot be written" in failed.stderr
+    assert "OSError" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_optimizers_are_those_of_the_paper():
+    config = make_config("paper", resolution=32, ch=4)
+    state = TrainingState.start(ProcessSpace.uhcsdb(), config, torch.device("cpu"))
+    for optimizer, decay in ((state.optimizer_g, 1e-3), (state.optimizer_d, 5e-4)):
+        # Adam and not AdamW: the decay is coupled, and holds for every parameter.
+        assert type(optimizer) is torch.optim.Adam
+        assert not optimizer.defaults.get("decoupled_weight_decay", False)
+        (group,) = optimizer.param_groups
+        assert (group["weight_decay"], group["lr"], group["betas"]) == (decay, 2e-4, (0.9, 0.999))
+    assert len(state.optimizer_g.param_groups[0]["params"]) == len(list(state.generator.parameters()))
+
+
+def test_discriminator_steps_to_generator_steps(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"d_steps": 4}))
+    tensors, meta = load_weights(run.checkpoints()[-1])
+    assert meta["images"] == 4 * small["batch"] * meta["step"]
+    assert tensors["optimizer_g.0.step"].item() == meta["step"]
+    assert tensors["optimizer_d.0.step"].item() == 4 * meta["step"]
+
+
+def test_bfloat16_and_attention_train_and_resume(make_ensemble, small, tmp_path):
+    settings = small | {
+        "resolution": 64,
+        "attention": "biggan",
+        "precision": "bfloat16",
+        "images": 32,
+        "init": "orthogonal",
+    }
+    dataset = make_ensemble(side=64)
+    whole = train(dataset, "demo", tmp_path / "whole", **settings)
+    half = train(dataset, "demo", tmp_path / "half", **(settings | {"images": 16}))
+    train(dataset, "demo", half.folder, resume=True, images=32, progress=False)
+    same(whole.checkpoints()[-1], half.checkpoints()[-1])
+    tensors, _ = load_weights(whole.checkpoints()[-1])
+    assert all(
+        t.dtype == torch.float32 for name, t in tensors.items() if not name.endswith("batches_tracked")
+    )
+
+
+def test_moments_keep_the_layout_of_their_parameters(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
+    batches = Batches(make_ensemble(), run.config)
+    state = TrainingState.start(batches.space, run.config, torch.device("cpu"))
+    run.resume(state, batches.space, batches.sha256)
+    assert state.images == 32
+    for optimizer in (state.optimizer_g, state.optimizer_d):
+        for parameter, slots in optimizer.state.items():
+            assert slots["exp_avg"].stride() == parameter.stride()
 
 
 def test_minutes_bound_a_training(make_ensemble, small, tmp_path):
