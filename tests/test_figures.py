@@ -130,8 +130,8 @@ def test_side_by_side_shows_the_micrographs_and_marks_what_is_unseen():
     assert [len(axes.images) for axes in rows[1]] == [0, 0, 0, 1, 0]
     np.testing.assert_array_equal(rows[0, 4].images[0].get_array(), fake["micrograph"].values[1])
     np.testing.assert_array_equal(rows[0, 0].images[0].get_array(), figures.comparable(real, [0], fake)[0])
-    assert rows[0, 0].get_ylabel() == "1-10S-oil"
-    assert rows[1, 0].get_ylabel() == "3-10S-oil\nunseen"
+    assert rows[0, 0].get_ylabel() == "1-10-oil"
+    assert rows[1, 0].get_ylabel() == "3-10-oil\nunseen"
     with pytest.raises(ConditionError, match="bath"):
         figures.side_by_side(real, fake, ["1-10-air"])
 

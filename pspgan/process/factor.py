@@ -140,13 +140,11 @@ class Factor:
         if isinstance(value, str):
             return value
         if suffix:
-            for letter, multiple in sorted(_SUFFIXES.get(self.unit, {}).items(), key=lambda item: -item[1]):
-                if (
-                    multiple != 1
-                    and value >= multiple
-                    and math.isclose(value / multiple, round(value / multiple), rel_tol=1e-12)
-                ):
-                    return f"{round(value / multiple)}{letter}"
+            letters = _SUFFIXES.get(self.unit, {})
+            larger = [(multiple, letter) for letter, multiple in letters.items() if multiple > 1]
+            for multiple, letter in sorted(larger, reverse=True):
+                if value >= multiple and (value / multiple).is_integer():
+                    return f"{value / multiple:.0f}{letter}"
         return np.format_float_positional(value, trim="-")
 
     def candidates(self, text: str) -> Iterator[tuple[Value, str]]:

@@ -134,7 +134,7 @@ class Run:
             return False
         if not {"preset", "config", "process_space"} <= self.description.keys():
             raise FileExistsError(
-                f"{self.folder} holds a config.json that is no run's; choose another folder"
+                f"{self.folder} holds the config.json of something else; choose another folder"
             )
         return True
 
