@@ -59,7 +59,7 @@ def comparable(dataset: xr.Dataset, samples: Sequence[int], like: xr.Dataset) ->
     if factor < 1 or rest:
         raise EnsembleError(
             f'attribute "reduction" is {dataset.attrs.get("reduction", 1)} here and'
-            f' {like.attrs.get("reduction", 1)} in the ensemble to compare with; the second must be a'
+            f" {like.attrs.get('reduction', 1)} in the ensemble to compare with; the second must be a"
             " multiple of the first"
         )
     images = area_average(dataset["micrograph"].isel(sample=list(samples)).values, factor)

@@ -82,6 +82,7 @@ class DiffAugmentDraws:
         draws = {operation: function(getattr(self, operation)) for operation in self.drawn}
         return DiffAugmentDraws(self.image_size, **draws)
 
+
 def draw_diff_augment(
     shape: Sequence[int],
     policy: str = "color,translation,cutout",
