@@ -48,8 +48,8 @@ def test_every_size_and_attention(resolution, attention):
 
 
 def test_all_parameters_get_a_gradient_and_the_condition_matters():
-    generator = Generator(SPACE, 64, ch=4, latent=8, embedding=4)
-    discriminator = Discriminator(SPACE, 64, ch=4)
+    generator = Generator(SPACE, 64, ch=8, latent=8, embedding=4, init="orthogonal")
+    discriminator = Discriminator(SPACE, 64, ch=8, init="orthogonal")
     for module in (*generator.modules(), *discriminator.modules()):
         if isinstance(module, Attention):
             nn.init.ones_(module.gamma)
