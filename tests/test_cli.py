@@ -78,7 +78,10 @@ def test_the_whole_path(run, tmp_path):
     page = tmp_path / "report.html"
     code, out, err = run("report", real, gen, "--linkage", linkage, "--run", folder, "-o", page)
     assert code == 0, err
-    assert page.read_text().startswith("<!DOCTYPE html>")
+    text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert "Losses" in text
+    assert "Variety between seeds" in text
     assert psp.open_ensemble(gen)["observed"].values.all()
 
 

@@ -19,7 +19,7 @@ LOSSES = {
 
 
 def read_log(run: str | os.PathLike) -> pd.DataFrame:
-    """The log of a training run, one row an entry that has losses.
+    """The log of a training run, a row an entry: losses in most, ``diversity`` in those of a sample.
 
     Args:
         run: folder of the run.
@@ -42,17 +42,17 @@ def read_log(run: str | os.PathLike) -> pd.DataFrame:
         except json.JSONDecodeError as error:
             if i < len(lines) - 1:
                 raise ValueError(f"{path}, line {i + 1}: {error}") from None
-    return pd.DataFrame([entry for entry in entries if "images" in entry and LOSSES.keys() & entry.keys()])
+    return pd.DataFrame([entry for entry in entries if "images" in entry])
 
 
 def loss_curves(log: pd.DataFrame) -> Figure:
     """Losses against real images seen: every log entry pale, the mean over a fiftieth of the run on top.
 
     Args:
-        log: as `read_log` gives it; not empty.
+        log: as `read_log` gives it, with losses in some rows.
     """
     figure, axes = panel()
-    log = log.sort_values("images")
+    log = log.dropna(subset=[name for name in LOSSES if name in log], how="all").sort_values("images")
     window = max(len(log) // 50, 1)
     for name, (label, colour) in LOSSES.items():
         if name in log:

@@ -160,7 +160,7 @@ def training(inputs: Inputs) -> Section:
         )
         return section
     log = read_log(inputs.run)
-    if log.empty:
+    if "loss_g" not in log:
         section.blocks.append(Text(f"The log of {inputs.run.name} has no entry with losses yet."))
     else:
         seen, speed = log["images"].max(), log.get("images_per_s", pd.Series(dtype=float)).median()

@@ -162,7 +162,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding": 32,
         "lr_g": 2e-4,
         "averaging_halflife": 3_000.0,
-        "images": 50_000,
+        "images": 40_000,
         "sample_every": 10_000,
     },
 }
