@@ -100,7 +100,7 @@ inline torch::stable::Tensor cutout_draws(const torch::stable::Tensor& draws, co
 // Where the draws lie, or null for an operation that was not drawn.
 template <typename T>
 const T* pointer_or_null(const torch::stable::Tensor& draws) {
-  return draws.numel() == 0 ? nullptr : draws.const_data_ptr<T>();
+  return draws.numel() == 0 ? nullptr : static_cast<const T*>(draws.const_data_ptr());
 }
 
 }  // namespace pspgan
