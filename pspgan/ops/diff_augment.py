@@ -20,6 +20,8 @@ POLICIES = {
     "cutout": ("cutout",),
 }
 OPERATIONS = tuple(operation for operations in POLICIES.values() for operation in operations)
+IMAGE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+NATIVE_DEVICES = ("cpu",)
 MAX_STRENGTH = 8.0  # translation by up to the whole image; the other operations are beyond use long before
 
 
@@ -180,21 +182,25 @@ def diff_augment(x: Tensor, draws: DiffAugmentDraws, impl: str = "auto") -> Tens
 
     In this order, each where it was drawn: brightness `x + b`; saturation `(x - mean) * s + mean` with the
     mean over channels; contrast the same with the mean over channels and pixels, after the two before;
-    translation, zero from outside the image; cutout to zero. Nothing is clamped. The result is affine in `x`.
+    translation, zero from outside the image; cutout to zero. Nothing is clamped. The result is affine in `x`,
+    and can be differentiated by it any number of times. Low-precision images are computed in float32 and
+    rounded once, so autocast needs no rule for this operator.
 
     Args:
-        x: (batch, channel, y, x) images, floating point.
+        x: (batch, channel, y, x) images, float32, float64, float16 or bfloat16, contiguous or channels-last
+            (others are copied first).
         draws: what `draw_diff_augment(x.shape, ...)` gave, on the device of `x`.
         impl: "auto", "native" or "reference".
 
     Returns:
-        The augmented images, in the shape, dtype and device of `x`.
+        The augmented images, in the shape, dtype, device and memory format of `x`.
 
     Raises:
-        TypeError: for images that are not floating point.
+        TypeError: for images of another dtype.
         ValueError: where `draws` are for another number or size of images or on another device, or for an
             unknown `impl`.
-        RuntimeError: for impl "native": there is only the reference so far.
+        RuntimeError: for impl "native" where the native operator is not available, or for draws that require
+            a gradient, which only the reference gives.
 
     Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", arXiv:2006.10738.
 
@@ -203,8 +209,8 @@ def diff_augment(x: Tensor, draws: DiffAugmentDraws, impl: str = "auto") -> Tens
     >>> diff_augment(x, draws).shape
     torch.Size([2, 1, 8, 8])
     """
-    if not x.is_floating_point():
-        raise TypeError(f"diff_augment: images are {x.dtype}; floating point is needed")
+    if x.dtype not in IMAGE_DTYPES:
+        raise TypeError(f"diff_augment: images are {x.dtype}; a floating dtype of 16 to 64 bits is needed")
     if x.ndim != 4:
         raise ValueError(f"diff_augment: images {tuple(x.shape)} are not (batch, channel, y, x)")
     if draws.image_size != tuple(x.shape[2:]):
@@ -217,7 +223,8 @@ def diff_augment(x: Tensor, draws: DiffAugmentDraws, impl: str = "auto") -> Tens
             raise ValueError(
                 f"diff_augment: draws are on {draw.device}, images on {x.device}; use draws.to(x.device)"
             )
-    _native.use_native("diff_augment", impl, "there is no native diff_augment yet")
+    if _native.use_native("diff_augment", impl, _unsupported(x, draws)):
+        return torch.ops.pspgan.diff_augment(x, *_arguments(x, draws))
     return reference.diff_augment(x, draws)
 
 
@@ -248,3 +255,61 @@ def _by_operation(name: str, values: float | Mapping[str, float], largest: float
                 f"draw_diff_augment: {name} of {operation} is {value}; it must be in [0, {largest:g}]"
             )
     return dict.fromkeys(OPERATIONS, 1.0) | dict(given)
+
+
+def _unsupported(x: Tensor, draws: DiffAugmentDraws) -> str | None:
+    if x.device.type not in NATIVE_DEVICES:
+        return f"the native operator runs on {', '.join(NATIVE_DEVICES)} and the images are on {x.device}"
+    if any(getattr(draws, operation).requires_grad for operation in draws.drawn):
+        return "it has no derivative by the draws, and some require one"
+    return None
+
+
+def _arguments(x: Tensor, draws: DiffAugmentDraws) -> list[Tensor]:
+    """The draws as the native operator takes them: one tensor an operation, empty where it was not drawn."""
+    real = torch.float64 if x.dtype == torch.float64 else torch.float32
+    nothing = x.new_empty(0, dtype=real), x.new_empty(0, dtype=torch.int64)
+    arguments = []
+    for operation in OPERATIONS:
+        draw = getattr(draws, operation)
+        is_color = operation in POLICIES["color"]
+        if draw is None:
+            arguments.append(nothing[0 if is_color else 1])
+        else:
+            arguments.append(draw.to(real if is_color else torch.int64))
+    return arguments
+
+
+# What torch has to know of the two native operators. Each is the other's derivative: the augmentation is
+# affine, its backward the transposed linear part, and the backward of that the linear part again, which is
+# the augmentation without its brightness.
+
+
+def _fake_diff_augment(x: Tensor, *draws: Tensor) -> Tensor:
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.empty_like(x, memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _save_draws(ctx, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[-4:])  # all but the images and the brightness
+
+
+def _differentiate_forward(ctx, grad: Tensor) -> tuple:
+    grad_x = torch.ops.pspgan.diff_augment_backward(grad, *ctx.saved_tensors)
+    return grad_x, None, None, None, None, None
+
+
+def _differentiate_backward(ctx, cotangent: Tensor) -> tuple:
+    saturation, *others = ctx.saved_tensors
+    no_brightness = saturation.new_empty(0)
+    grad = torch.ops.pspgan.diff_augment(cotangent, no_brightness, saturation, *others)
+    return grad, None, None, None, None
+
+
+if _native.status.available:
+    for name, differentiate in {
+        "pspgan::diff_augment": _differentiate_forward,
+        "pspgan::diff_augment_backward": _differentiate_backward,
+    }.items():
+        torch.library.register_fake(name, _fake_diff_augment)
+        torch.library.register_autograd(name, differentiate, setup_context=_save_draws)

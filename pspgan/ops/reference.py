@@ -37,9 +37,7 @@ def omni_loss_slope(scores: Tensor, labels: Tensor, margin: float, gamma: float)
 
 
 def _exponent(scores: Tensor, margin: float, gamma: float) -> Tensor:
-    if scores.dtype in (torch.float16, torch.bfloat16):
-        scores = scores.float()
-    return gamma * (scores + margin)
+    return gamma * (_at_least_float32(scores) + margin)
 
 
 def _shift(x: Tensor) -> Tensor:
@@ -64,19 +62,26 @@ def _softmax_beside_zero(x: Tensor) -> Tensor:
 
 def diff_augment(x: Tensor, draws: DiffAugmentDraws) -> Tensor:
     """DiffAugment with given draws, as `pspgan.ops.diff_augment` defines it."""
+    dtype = x.dtype
+    x = _at_least_float32(x)
     if draws.brightness is not None:
         x = x + _per_image(draws.brightness, x)
-    if draws.saturation is not None:
+    if draws.saturation is not None and x.shape[1] > 1:  # of one channel it leaves everything as it is
         grey = x.mean(dim=1, keepdim=True)
         x = (x - grey) * _per_image(draws.saturation, x) + grey
     if draws.contrast is not None:
         level = x.mean(dim=(1, 2, 3), keepdim=True)
         x = (x - level) * _per_image(draws.contrast, x) + level
+    x = x.to(dtype)
     if draws.translation is not None:
         x = _translate(x, draws.translation)
     if draws.cutout is not None:
         x = _cut_out(x, draws.cutout)
     return x
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _per_image(draw: Tensor, x: Tensor) -> Tensor:
@@ -86,6 +91,7 @@ def _per_image(draw: Tensor, x: Tensor) -> Tensor:
 def _translate(x: Tensor, offset: Tensor) -> Tensor:
     """out[i, j] = x[i + row offset, j + column offset], zero where that is outside the image."""
     height, width = x.shape[2:]
+    offset = offset.clamp(-max(height, width), max(height, width))  # so that no sum below overflows
     row = torch.arange(height, device=x.device) + offset[:, 0, None]  # (batch, height)
     column = torch.arange(width, device=x.device) + offset[:, 1, None]
     inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None, :]
