@@ -13,6 +13,7 @@
 
 #include "common/exponential.h"
 #include "common/host_device.h"
+#include "common/logarithm.h"
 
 namespace pspgan::omni {
 
@@ -36,11 +37,12 @@ PSPGAN_HOST_DEVICE Real shift(Real largest) {
   return at_least_zero < std::numeric_limits<Real>::infinity() ? at_least_zero : Real(0);
 }
 
-// log(1 + sum e^x), given sum e^(x - shift). The 1 enters as e^-shift - 1 under a log1p: where shift is 0
-// and the sum is tiny, log(1 + sum) would lose it.
+// log(1 + sum e^x), given sum e^(x - shift). The 1 enters as e^-shift - 1 under a log(1 + ...): where shift is
+// 0 and the sum is tiny, log of the two added up would lose the sum. The difference itself may cancel: where
+// shift is 0 it is exactly 0, and elsewhere the sum beside it is at least 1, its largest term.
 template <typename Real>
 PSPGAN_HOST_DEVICE Real log_one_plus(Real shifted_sum, Real shift) {
-  return shift + std::log1p(shifted_sum + std::expm1(-shift));
+  return shift + log_of_one_plus(shifted_sum + (exponential(-shift) - Real(1)));
 }
 
 // 1 + sum e^x in units of e^shift: what e^(x - shift) is divided by in the gradient.

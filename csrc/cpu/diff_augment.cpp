@@ -106,7 +106,7 @@ Tensor for_each_image(
 
   const int64_t elements = layout.elements();
   const int64_t images_per_task = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, elements));
-  with_float_type(x, "pspgan::diff_augment: images", [&](auto type) {
+  with_float_type(x, [&](auto type) {
     using T = decltype(type);
     const Draws<Real<T>> draws{
         pointer_or_null<Real<T>>(brightnesses),

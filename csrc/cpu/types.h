@@ -1,4 +1,4 @@
-// Element types of the CPU operators: which there are, what each is computed in, and the way between.
+// Element types on the CPU: what each is computed in, and the way there and back.
 #pragma once
 
 #include <type_traits>
@@ -6,7 +6,6 @@
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
 #include <torch/headeronly/util/BFloat16.h>
-#include <torch/headeronly/util/Exception.h>
 #include <torch/headeronly/util/Half.h>
 
 #include "common/float16.h"
@@ -15,15 +14,10 @@ namespace pspgan::cpu {
 
 using torch::headeronly::BFloat16;
 using torch::headeronly::Half;
-using torch::headeronly::ScalarType;
 
 // What an element of type T is computed in.
 template <typename T>
 using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
-
-inline ScalarType real_type(const torch::stable::Tensor& tensor) {
-  return tensor.scalar_type() == ScalarType::Double ? ScalarType::Double : ScalarType::Float;
-}
 
 template <typename T>
 inline Real<T> to_real(T x) {
@@ -42,12 +36,11 @@ inline T from_real(Real<T> x) {
   }
 }
 
-// Calls f with a value of the tensor's C++ type. `name` is the tensor's, for the message that refuses others.
+// Calls f with a value of the C++ type of the tensor's elements, which has been checked to be floating.
 template <typename F>
-void with_float_type(const torch::stable::Tensor& tensor, const char* name, const F& f) {
+void with_float_type(const torch::stable::Tensor& tensor, const F& f) {
+  using torch::headeronly::ScalarType;
   switch (tensor.scalar_type()) {
-    case ScalarType::Float:
-      return f(float{});
     case ScalarType::Double:
       return f(double{});
     case ScalarType::Half:
@@ -55,7 +48,7 @@ void with_float_type(const torch::stable::Tensor& tensor, const char* name, cons
     case ScalarType::BFloat16:
       return f(BFloat16{});
     default:
-      STD_TORCH_CHECK(false, name, " must be float32, float64, float16 or bfloat16");
+      return f(float{});
   }
 }
 

@@ -8,6 +8,7 @@ from . import _native, reference
 SCORE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 LABEL_DTYPES = (torch.int8, torch.int64)
 NATIVE_DEVICES = ("cpu",)
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}  # as at::Reduction numbers them
 
 
 def omni_loss(
@@ -58,9 +59,8 @@ def omni_loss(
     """
     _check(scores, labels, reduction)
     if _native.use_native("omni_loss", impl, _unsupported(scores)):
-        rows = torch.ops.pspgan.omni_loss(scores, labels, margin, gamma)
-    else:
-        rows = reference.omni_loss(scores, labels, margin, gamma)
+        return torch.ops.pspgan.omni_loss(scores, labels, margin, gamma, REDUCTIONS[reduction])
+    rows = reference.omni_loss(scores, labels, margin, gamma)
     if reduction == "mean":
         return rows.mean()
     return rows.sum() if reduction == "sum" else rows
@@ -78,7 +78,7 @@ def _check(scores: Tensor, labels: Tensor, reduction: str) -> None:
         )
     if labels.device != scores.device:
         raise ValueError(f"omni_loss: labels are on {labels.device}, scores on {scores.device}")
-    if reduction not in ("none", "mean", "sum"):
+    if reduction not in REDUCTIONS:
         raise ValueError(f"omni_loss: reduction={reduction!r} is none of 'none', 'mean', 'sum'")
 
 
@@ -93,34 +93,36 @@ def _unsupported(scores: Tensor) -> str | None:
 # its own: without one, differentiating twice would give wrong numbers and no more than a warning.
 
 
-def _fake_omni_loss(scores: Tensor, labels: Tensor, margin: float, gamma: float) -> Tensor:
+def _fake_omni_loss(scores: Tensor, labels: Tensor, margin: float, gamma: float, reduction: int) -> Tensor:
     dtype = torch.float64 if scores.dtype == torch.float64 else torch.float32
-    return scores.new_empty(scores.shape[:1], dtype=dtype)
+    return scores.new_empty(scores.shape[:1] if reduction == REDUCTIONS["none"] else (), dtype=dtype)
 
 
 def _fake_omni_loss_backward(
-    grad: Tensor, scores: Tensor, labels: Tensor, margin: float, gamma: float
+    grad: Tensor, scores: Tensor, labels: Tensor, margin: float, gamma: float, reduction: int
 ) -> Tensor:
     return scores.new_empty(scores.shape)
 
 
 def _save_for_backward(ctx, inputs: tuple, output: Tensor) -> None:
-    *tensors, ctx.margin, ctx.gamma = inputs
+    *tensors, ctx.margin, ctx.gamma, ctx.reduction = inputs
     ctx.save_for_backward(*tensors)
 
 
 def _differentiate_forward(ctx, grad: Tensor) -> tuple:
-    scores, labels = ctx.saved_tensors
-    return torch.ops.pspgan.omni_loss_backward(grad, scores, labels, ctx.margin, ctx.gamma), None, None, None
+    grad_scores = torch.ops.pspgan.omni_loss_backward(
+        grad, *ctx.saved_tensors, ctx.margin, ctx.gamma, ctx.reduction
+    )
+    return grad_scores, None, None, None, None
 
 
 def _differentiate_backward(ctx, cotangent: Tensor) -> tuple:
     """Derivatives of sum(cotangent * backward) by `grad` and `scores`.
 
-    With w the loss's slope, backward = grad * w. On each side w is +-gamma times a softmax p (with a class of
-    score 0 beside it), and dp_i / dt_j = p_i (delta_ij - p_j); so, side by side,
-    d/dscore_j = grad * w_j * (+-gamma * cotangent_j - sum_i w_i * cotangent_i). Rarely asked for, hence in
-    plain PyTorch, which can be differentiated further.
+    With w the slope of a row's loss and g the gradient that arrives at the row, backward = g * w. On each
+    side w is +-gamma times a softmax p (with a class of score 0 beside it), and dp_i / dt_j =
+    p_i (delta_ij - p_j); so, side by side, d/dscore_j = g * w_j * (+-gamma * cotangent_j -
+    sum_i w_i * cotangent_i). Rarely asked for, hence in plain PyTorch, which can be differentiated further.
     """
     grad, scores, labels = ctx.saved_tensors
     cotangent = cotangent.to(grad.dtype)
@@ -132,8 +134,14 @@ def _differentiate_backward(ctx, cotangent: Tensor) -> tuple:
     change = torch.where(
         is_positive, -ctx.gamma * cotangent - positive_sum, ctx.gamma * cotangent - negative_sum
     )
-    grad_scores = grad[:, None] * slope * change
-    return weighted.sum(dim=1), grad_scores.to(scores.dtype), None, None, None
+    by_row = weighted.sum(dim=1)
+    if ctx.reduction == REDUCTIONS["none"]:
+        row_grad, grad_grad = grad[:, None], by_row
+    elif ctx.reduction == REDUCTIONS["mean"]:
+        row_grad, grad_grad = grad / max(len(scores), 1), by_row.mean()
+    else:
+        row_grad, grad_grad = grad, by_row.sum()
+    return grad_grad, (row_grad * slope * change).to(scores.dtype), None, None, None, None
 
 
 if _native.status.available:

@@ -211,26 +211,27 @@ def test_slope_in_closed_form_is_the_derivative():
 
 
 @needs_native
+@pytest.mark.parametrize("reduction", [0, 1, 2])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_operators_keep_torchs_contract(dtype):
+def test_operators_keep_torchs_contract(dtype, reduction):
     scores, labels = random_rows(3, 5, dtype=dtype)
-    grad = torch.randn(3, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
-    scores.requires_grad_()
-    torch.library.opcheck(torch.ops.pspgan.omni_loss.default, (scores, labels, 0.1, 2.0))
-    torch.library.opcheck(
-        torch.ops.pspgan.omni_loss_backward.default, (grad.requires_grad_(), scores, labels, 0.1, 2.0)
-    )
+    loss_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+    grad = torch.randn((3,) if reduction == 0 else (), dtype=loss_dtype, requires_grad=True)
+    operands = (scores.requires_grad_(), labels, 0.1, 2.0, reduction)
+    torch.library.opcheck(torch.ops.pspgan.omni_loss.default, operands)
+    torch.library.opcheck(torch.ops.pspgan.omni_loss_backward.default, (grad, *operands))
 
 
 @needs_native
+@pytest.mark.parametrize("reduction", [0, 1, 2])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_fake_tensors_of_a_gpu_keep_shape_dtype_and_device(dtype):
+def test_fake_tensors_of_a_gpu_keep_shape_dtype_and_device(dtype, reduction):
     with FakeTensorMode():
         scores = torch.empty(3, 5, dtype=dtype, device="cuda")
         labels = torch.empty(3, 5, dtype=torch.int8, device="cuda")
-        loss = torch.ops.pspgan.omni_loss(scores, labels, 0.0, 1.0)
-        gradient = torch.ops.pspgan.omni_loss_backward(loss, scores, labels, 0.0, 1.0)
-    assert (loss.shape, loss.device.type) == ((3,), "cuda")
+        loss = torch.ops.pspgan.omni_loss(scores, labels, 0.0, 1.0, reduction)
+        gradient = torch.ops.pspgan.omni_loss_backward(loss, scores, labels, 0.0, 1.0, reduction)
+    assert (loss.shape, loss.device.type) == ((3,) if reduction == 0 else (), "cuda")
     assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     assert (gradient.shape, gradient.dtype, gradient.device.type) == ((3, 5), dtype, "cuda")
 
@@ -320,4 +321,4 @@ def test_native_is_refused_where_it_cannot_run():
 )
 def test_operator_checks_its_own_operands(operands, message):
     with pytest.raises(RuntimeError, match=message):
-        torch.ops.pspgan.omni_loss(*operands, 0.0, 1.0)
+        torch.ops.pspgan.omni_loss(*operands, 0.0, 1.0, 0)
