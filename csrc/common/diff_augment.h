@@ -28,6 +28,13 @@ struct Color {
   PSPGAN_HOST_DEVICE Real grey_part(Real grey) const { return grey - saturation * grey; }
 };
 
+PSPGAN_HOST_DEVICE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+PSPGAN_HOST_DEVICE int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
+
+PSPGAN_HOST_DEVICE int32_t clamp(int64_t value, int64_t low, int64_t high) {
+  return static_cast<int32_t>(value < low ? low : value > high ? high : value);
+}
+
 // Columns of one row that show something: [begin, hole_begin) and [hole_end, end). The others are blank.
 // begin <= hole_begin <= hole_end <= end, always.
 struct Spans {
@@ -35,6 +42,11 @@ struct Spans {
 
   PSPGAN_HOST_DEVICE bool shown(int32_t column) const {
     return column >= begin && column < end && !(column >= hole_begin && column < hole_end);
+  }
+
+  // Whether anything is shown in the columns [first, last).
+  PSPGAN_HOST_DEVICE bool any_shown(int32_t first, int32_t last) const {
+    return larger(first, begin) < smaller(last, hole_begin) || larger(first, hole_end) < smaller(last, end);
   }
 };
 
@@ -50,10 +62,6 @@ struct Window {
 
   PSPGAN_HOST_DEVICE Spans spans(int32_t row) const;
 };
-
-PSPGAN_HOST_DEVICE int32_t clamp(int64_t value, int64_t low, int64_t high) {
-  return static_cast<int32_t>(value < low ? low : value > high ? high : value);
-}
 
 PSPGAN_HOST_DEVICE Spans Window::spans(int32_t row) const {
   if (!row_shown(row)) {
