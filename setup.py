@@ -177,4 +177,5 @@ def native_operators() -> dict:
     return {"ext_modules": extensions(with_cuda), "cmdclass": {"build_ext": BuildExtension}}
 
 
-setup(**native_operators(), options={"bdist_wheel": {"py_limited_api": "cp311"}})
+if __name__ == "__main__":
+    setup(**native_operators(), options={"bdist_wheel": {"py_limited_api": "cp311"}})

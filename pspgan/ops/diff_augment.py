@@ -21,7 +21,6 @@ POLICIES = {
 }
 OPERATIONS = tuple(operation for operations in POLICIES.values() for operation in operations)
 IMAGE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-NATIVE_DEVICES = ("cpu",)
 MAX_STRENGTH = 8.0  # translation by up to the whole image; the other operations are beyond use long before
 
 
@@ -223,7 +222,7 @@ def diff_augment(x: Tensor, draws: DiffAugmentDraws, impl: str = "auto") -> Tens
             raise ValueError(
                 f"diff_augment: draws are on {draw.device}, images on {x.device}; use draws.to(x.device)"
             )
-    if _native.use_native("diff_augment", impl, _unsupported(x, draws)):
+    if _native.use_native("diff_augment", impl, x.device, _unsupported(draws)):
         return torch.ops.pspgan.diff_augment(x, *_arguments(x, draws))
     return reference.diff_augment(x, draws)
 
@@ -257,9 +256,7 @@ def _by_operation(name: str, values: float | Mapping[str, float], largest: float
     return dict.fromkeys(OPERATIONS, 1.0) | dict(given)
 
 
-def _unsupported(x: Tensor, draws: DiffAugmentDraws) -> str | None:
-    if x.device.type not in NATIVE_DEVICES:
-        return f"the native operator runs on {', '.join(NATIVE_DEVICES)} and the images are on {x.device}"
+def _unsupported(draws: DiffAugmentDraws) -> str | None:
     if any(getattr(draws, operation).requires_grad for operation in draws.drawn):
         return "it has no derivative by the draws, and some require one"
     return None

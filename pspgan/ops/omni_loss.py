@@ -7,7 +7,6 @@ from . import _native, reference
 
 SCORE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 LABEL_DTYPES = (torch.int8, torch.int64)
-NATIVE_DEVICES = ("cpu",)
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}  # as at::Reduction numbers them
 
 
@@ -58,7 +57,7 @@ def omni_loss(
     tensor(2.0794)
     """
     _check(scores, labels, reduction)
-    if _native.use_native("omni_loss", impl, _unsupported(scores)):
+    if _native.use_native("omni_loss", impl, scores.device):
         return torch.ops.pspgan.omni_loss(scores, labels, margin, gamma, REDUCTIONS[reduction])
     rows = reference.omni_loss(scores, labels, margin, gamma)
     if reduction == "mean":
@@ -80,12 +79,6 @@ def _check(scores: Tensor, labels: Tensor, reduction: str) -> None:
         raise ValueError(f"omni_loss: labels are on {labels.device}, scores on {scores.device}")
     if reduction not in REDUCTIONS:
         raise ValueError(f"omni_loss: reduction={reduction!r} is none of 'none', 'mean', 'sum'")
-
-
-def _unsupported(scores: Tensor) -> str | None:
-    if scores.device.type in NATIVE_DEVICES:
-        return None
-    return f"the native operator runs on {', '.join(NATIVE_DEVICES)} and the scores are on {scores.device}"
 
 
 # What torch has to know of the two native operators: the shape and dtype of their results (for
