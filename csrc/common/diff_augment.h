@@ -16,10 +16,12 @@
 
 namespace pspgan::augment {
 
-// The color operations on one image. Left as they are by default.
+// The color operations on one image.
 template <typename Real>
 struct Color {
-  Real brightness = 0, saturation = 1, contrast = 1;
+  Real brightness, saturation, contrast;
+
+  PSPGAN_HOST_DEVICE static Color neutral() { return {0, 1, 1}; }
 
   // What is added to every pixel once the contrast has multiplied it. Differences of products, here and in
   // `grey_part`, not products of differences: an infinite mean has to end in NaN, as when computed in steps.

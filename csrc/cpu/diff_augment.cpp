@@ -31,7 +31,7 @@ struct Draws {
   const int64_t* cutout;
 
   augment::Color<R> color(int64_t image) const {
-    augment::Color<R> color;
+    auto color = augment::Color<R>::neutral();
     color.brightness = brightness ? brightness[image] : color.brightness;
     color.saturation = saturation ? saturation[image] : color.saturation;
     color.contrast = contrast ? contrast[image] : color.contrast;

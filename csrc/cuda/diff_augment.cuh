@@ -96,7 +96,7 @@ __device__ __forceinline__ void prepare_image(const AugmentCall<R>& call, int64_
     }
     sum = reduce_warp(sum, Sum{});
     if (threadIdx.x == 0) {
-      augment::Color<R> color;
+      auto color = augment::Color<R>::neutral();
       color.brightness = GPU_LOAD_IF(call.brightness != nullptr, call.brightness + image, color.brightness);
       color.saturation = GPU_LOAD_IF(call.saturation != nullptr, call.saturation + image, color.saturation);
       color.contrast = GPU_LOAD_IF(call.contrast != nullptr, call.contrast + image, color.contrast);
@@ -117,14 +117,14 @@ __global__ void __launch_bounds__(augment_threads)
     sum_images(AugmentCall<Real<T>> call, const T* __restrict__ in) {
   using R = Real<T>;
   using Vector = Pack<T, V>;
-  GPU_SHARED(augment::Window, window, 1);
+  GPU_SHARED(augment::Window, shared_window, 1);
   GPU_SHARED(R, scratch, augment_threads / warp_size);
 
   const int64_t image = blockIdx.x / call.parts;
   const int32_t part = blockIdx.x % call.parts;
   if (threadIdx.x == 0) {
-    *window = call.backward ? augmentation_window(call, image)
-                            : augment::forward_window(call.height, call.width, 1, nullptr, nullptr);
+    shared_window[0] = call.backward ? augmentation_window(call, image)
+                                     : augment::forward_window(call.height, call.width, 1, nullptr, nullptr);
   }
   __syncthreads();
 
@@ -140,7 +140,7 @@ __global__ void __launch_bounds__(augment_threads)
   for (int32_t i = threadIdx.x; i < vectors; i += augment_threads) {
     const int32_t rows_down = (first_vector + i) / vectors_per_row;
     const int32_t column = (first_vector + i - rows_down * vectors_per_row) * V;
-    const augment::Spans spans = window->spans((first_row + rows_down) % call.height);
+    const augment::Spans spans = shared_window[0].spans((first_row + rows_down) % call.height);
     const int32_t sector = column / columns_per_sector<V> * columns_per_sector<V>;
     const bool wanted = spans.any_shown(sector, sector + columns_per_sector<V>);
     const Vector values = GPU_LOAD_IF(wanted, vector + i, Vector{});
@@ -281,7 +281,7 @@ template <typename T, int V>
 __global__ void __launch_bounds__(augment_threads)
     paint_images(AugmentCall<Real<T>> call, AugmentTiles tiles, const T* __restrict__ in, T* __restrict__ out) {
   using R = Real<T>;
-  GPU_SHARED(AugmentImage<R>, image, 1);
+  GPU_SHARED(AugmentImage<R>, shared_image, 1);
   GPU_DYNAMIC_SHARED(T, shared);
 
   uint32_t block = blockIdx.x;
@@ -292,8 +292,9 @@ __global__ void __launch_bounds__(augment_threads)
   const int64_t image_index = block / tiles.plane_tiles;
   const int64_t first_plane = block % tiles.plane_tiles;
 
-  prepare_image(call, image_index, image);
-  const augment::Window window = image->window;
+  prepare_image(call, image_index, shared_image);
+  const AugmentImage<R>& image = shared_image[0];
+  const augment::Window window = image.window;
   const AugmentTile tile = make_tile<V>(tiles, window, row_tile, column_tile);
   const int64_t plane_elements = static_cast<int64_t>(call.height) * call.width;
   in += (image_index * call.planes + first_plane) * plane_elements;
@@ -302,7 +303,7 @@ __global__ void __launch_bounds__(augment_threads)
   if (!call.mixing()) {
     load_tile<T, V>(tile, window, 1, in, shared);
     __syncthreads();
-    store_tile<T, V>(tile, *image, 1, 1, shared, nullptr, out);
+    store_tile<T, V>(tile, image, 1, 1, shared, nullptr, out);
     return;
   }
 
@@ -320,7 +321,7 @@ __global__ void __launch_bounds__(augment_threads)
   }
   const R channels = static_cast<R>(call.planes * call.columns_per_pixel);
   for (int32_t pixel = threadIdx.x; pixel < pixels; pixel += augment_threads) {
-    addend[pixel] = image->color.contrast * image->color.grey_part(addend[pixel] / channels) + image->offset;
+    addend[pixel] = image.color.contrast * image.color.grey_part(addend[pixel] / channels) + image.offset;
   }
   __syncthreads();
   for (int64_t plane = 0; plane < call.planes; plane += tiles.planes) {
@@ -330,7 +331,7 @@ __global__ void __launch_bounds__(augment_threads)
       load_tile<T, V>(tile, window, planes, in + plane * plane_elements, shared);
       __syncthreads();
     }
-    store_tile<T, V>(tile, *image, planes, call.columns_per_pixel, shared, addend, out + plane * plane_elements);
+    store_tile<T, V>(tile, image, planes, call.columns_per_pixel, shared, addend, out + plane * plane_elements);
   }
 }
 
