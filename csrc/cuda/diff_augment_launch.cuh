@@ -33,16 +33,20 @@ inline int64_t parts(const DiffAugment& call) {
   return call.contrast ? std::clamp<int64_t>(divide_up(elements(call), elements_per_part), 1, most_parts) : 0;
 }
 
-inline AugmentTiles divide_into_tiles(const DiffAugment& call, int64_t element_size, int64_t columns_per_sector) {
+inline AugmentTiles divide_into_tiles(
+    const DiffAugment& call, int64_t element_size, int64_t real_size, int64_t columns_per_sector) {
   const bool mixing = call.saturation && call.channels > 1;
   const int64_t width = call.width * columns_per_pixel(call);
-  const int64_t capacity = (mixing ? mixing_tile_bytes : tile_bytes) / element_size;
   const int64_t shortest_row = (sectors_per_mixing_row + 1) * columns_per_sector;
-  const int64_t tile_planes = mixing ? std::clamp<int64_t>(capacity / shortest_row, 1, planes(call)) : 1;
+  const int64_t most_planes = (mixing_tile_bytes / shortest_row - real_size) / element_size;
+  const int64_t tile_planes = mixing ? std::clamp<int64_t>(most_planes, 1, planes(call)) : 1;
 
+  // Columns that fit in if a tile is one row; where channels mix, with a Real a pixel.
+  const int64_t longest_row = mixing
+      ? mixing_tile_bytes * columns_per_pixel(call) / (tile_planes * element_size * columns_per_pixel(call) + real_size)
+      : tile_bytes / element_size;
   // Tiles begin with a sector and, where channels mix, with a pixel.
   const int64_t step = columns_per_sector * (mixing ? columns_per_pixel(call) : 1);
-  const int64_t longest_row = capacity / tile_planes;
   const bool whole_rows = width <= longest_row;
   const int64_t columns = whole_rows ? width : std::max<int64_t>(1, (longest_row - columns_per_sector) / step) * step;
   const int64_t pitch = whole_rows ? width : columns + columns_per_sector;
@@ -109,13 +113,13 @@ cudaError_t launch_aligned(
   constexpr int V = vector_size<T>;
   const auto* from = static_cast<const T*>(in);
   auto* to = static_cast<T*>(out);
-  const auto tiles = divide_into_tiles(call, sizeof(T), columns_per_sector<V>);
+  const auto tiles = divide_into_tiles(call, sizeof(T), sizeof(Real<T>), columns_per_sector<V>);
   const bool aligned = reinterpret_cast<uintptr_t>(in) % 16 == 0 && reinterpret_cast<uintptr_t>(out) % 16 == 0 &&
       call.width * columns_per_pixel(call) % V == 0;
   if (aligned && shared_bytes<T>(call, tiles) <= most_tile_bytes) {
     return launch<T, V>(call, backward, tiles, from, to, scratch, stream);
   }
-  return launch<T, 1>(call, backward, divide_into_tiles(call, sizeof(T), 1), from, to, scratch, stream);
+  return launch<T, 1>(call, backward, divide_into_tiles(call, sizeof(T), sizeof(Real<T>), 1), from, to, scratch, stream);
 }
 
 }  // namespace pspgan::cuda
