@@ -1,7 +1,9 @@
 // What DiffAugment asks of its arguments, on any device, and the layout in which kernels get them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
@@ -41,6 +43,9 @@ inline Images dense_images(const torch::stable::Tensor& x) {
   STD_TORCH_CHECK(x.dim() == 4, "pspgan::diff_augment: images must be (batch, channel, y, x)");
   check_floating(x, "pspgan::diff_augment: images");
   const bool channels_last = is_channels_last(x);
+  STD_TORCH_CHECK(
+      std::max(x.size(2), x.size(3) * (channels_last ? x.size(1) : 1)) <= std::numeric_limits<int32_t>::max(),
+      "pspgan::diff_augment: images have more than 2^31 - 1 rows, or values in a row");
   const auto dense = channels_last ? x : torch::stable::contiguous(x);
   return {dense, x.size(0), x.size(1), x.size(2), x.size(3), channels_last};
 }

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include <torch/csrc/stable/ops.h>
-#include <torch/headeronly/util/Exception.h>
 
 #include "arguments/diff_augment.h"
 #include "cpu/diff_augment_image.h"
@@ -50,9 +48,6 @@ struct Draws {
 
 Layout layout_of(const Images& images) {
   const int64_t columns_per_pixel = images.channels_last ? images.channels : 1;
-  STD_TORCH_CHECK(
-      std::max(images.height, images.width * columns_per_pixel) <= std::numeric_limits<int32_t>::max(),
-      "pspgan::diff_augment: images have more than 2^31 - 1 rows, or values in a row");
   return {
       images.channels_last ? 1 : images.channels,
       static_cast<int32_t>(images.height),

@@ -21,6 +21,9 @@ struct DiffAugment {
   bool channels_last;
 };
 
+// More channels than this, side by side, are not supported: a pixel has to fit into a block's shared memory.
+constexpr int64_t most_channels_last = 4096;
+
 // Floats (doubles for float64 images) of device memory that the two functions below need as scratch.
 int64_t diff_augment_scratch(const DiffAugment& call);
 

@@ -56,6 +56,11 @@ Tensor map_images(
     const Tensor& contrast,
     const Tensor& translation,
     const Tensor& cutout) {
+  if (images.channels_last && images.channels > cuda::most_channels_last) {
+    const Images by_channel = dense_images(torch::stable::contiguous(images.tensor));
+    const Tensor result = map_images(launch, by_channel, brightness, saturation, contrast, translation, cutout);
+    return torch::stable::contiguous(result, torch::headeronly::MemoryFormat::ChannelsLast);
+  }
   const Tensor saturations = color_draws(saturation, images, "saturation");
   const Tensor contrasts = color_draws(contrast, images, "contrast");
   const Tensor translations = translation_draws(translation, images);
