@@ -18,6 +18,10 @@ namespace pspgan::cuda {
 
 constexpr int augment_threads = 256;
 
+// Painting blocks that a multiprocessor has registers for: 64 a thread. Without the number ptxas aims at 64 as
+// well on some GPUs, and spills.
+constexpr int paint_blocks_at_once = 4;
+
 // Vectors are loaded by the sector (32 bytes), which is what memory delivers.
 template <int V>
 constexpr int32_t columns_per_sector = V == 1 ? 1 : 2 * V;
@@ -278,7 +282,7 @@ __device__ __forceinline__ void store_tile(
 // out = in as the image's window shows it, colored; blank elsewhere, where `in` is not read. Dynamic shared
 // memory: a tile and, where channels mix, a Real a pixel of it.
 template <typename T, int V>
-__global__ void __launch_bounds__(augment_threads)
+__global__ void __launch_bounds__(augment_threads, paint_blocks_at_once)
     paint_images(AugmentCall<Real<T>> call, AugmentTiles tiles, const T* __restrict__ in, T* __restrict__ out) {
   using R = Real<T>;
   GPU_SHARED(AugmentImage<R>, shared_image, 1);

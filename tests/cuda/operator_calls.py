@@ -1,4 +1,4 @@
-"""Random calls of the operators, as (name, arguments) on the CPU, and how results of two devices are compared."""
+"""Random calls of the operators, as (name, arguments) on the CPU, and how two devices' results are compared."""
 
 from collections.abc import Iterator
 

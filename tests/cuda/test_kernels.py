@@ -7,7 +7,7 @@ import pytest
 
 BUDGET = tomllib.loads((Path(__file__).parent / "registers.toml").read_text())
 FAULTY = {
-    "uses local memory": "float x[99]; for (int i = 0; i < 99; ++i) x[int(in[i])] = i; out[0] = x[int(in[99])];",
+    "uses local memory": "float x[99]; for (int i = 0; i < 99; ++i) x[int(in[i])] = i; out[0] = x[int(*in)];",
     "computes in double": "out[threadIdx.x] = float(double(in[threadIdx.x]) * 0.1);",
     "leaves a variable unused": "int unused; out[0] = in[0];",
 }
