@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 
 #include "simt/cuda_types.h"
@@ -22,7 +23,7 @@ inline const dim3& gridDim = simt::position.grid;
 // What csrc/cuda/gpu.h defines for CUDA. A static's address is a shared array's identity: both are one for
 // every instantiation of the function around them.
 
-#define GPU_SHARED(T, name, n)            \
+#define GPU_SHARED(T, name, n)           \
   static const char name##_identity = 0; \
   T(&name)[n] = ::simt::shared_array<T, n>(&name##_identity)
 
@@ -36,10 +37,11 @@ inline const dim3& gridDim = simt::position.grid;
   ((wanted) ? ::simt::load(pointer) : ::simt::pass_load<std::remove_cvref_t<decltype(*(pointer))>>(otherwise))
 #define GPU_STORE(pointer, value) (::simt::store(pointer, value))
 
-// CUDA's mathematics that <cmath> lacks. The fast ones are as exact here as the others.
+// CUDA's functions that <cmath> lacks. The fast ones are as exact here as the others.
 
 using std::max;
 using std::min;
+inline int __popc(unsigned x) { return std::popcount(x); }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
 inline float __expf(float x) { return std::exp(x); }

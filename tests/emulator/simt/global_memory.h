@@ -15,9 +15,10 @@ template <typename T>
 void access(Access kind, const T* pointer, const Place& place) {
   static_assert(std::is_trivially_copyable_v<T>);
   if (reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) != 0) {
-    fail_in_thread(std::string("misaligned ") + (kind == Access::load ? "load" : "store") + " of " +
-                       std::to_string(sizeof(T)) + " bytes",
-                   place);
+    fail_in_thread(
+        std::string("misaligned ") + (kind == Access::load ? "load" : "store") + " of " +
+            std::to_string(sizeof(T)) + " bytes",
+        place);
   }
   if (counter != nullptr) {
     Bookkeeping unseen;

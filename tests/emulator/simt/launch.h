@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <string>
@@ -48,21 +49,28 @@ struct Launch {
 // What CUDA refuses on every device of compute capability 8 and later; empty if nothing.
 inline std::string objection(const Launch& launch) {
   const auto too_many = [](std::uint64_t n, std::uint64_t most, const char* what) {
-    return n >= 1 && n <= most ? "" : std::string(what) + " is " + std::to_string(n) + ", not from 1 to " +
-                                          std::to_string(most) + "; ";
+    return n >= 1 && n <= most
+               ? ""
+               : std::string(what) + " is " + std::to_string(n) + ", not from 1 to " + std::to_string(most) + "; ";
   };
   const auto& [kernel, grid, block, shared_bytes] = launch;
   return too_many(grid.x, 0x7fffffff, "grid.x") + too_many(grid.y, 65535, "grid.y") +
-         too_many(grid.z, 65535, "grid.z") + too_many(block.x, 1024, "block.x") + too_many(block.y, 1024, "block.y") +
-         too_many(block.z, 64, "block.z") +
+         too_many(grid.z, 65535, "grid.z") + too_many(block.x, 1024, "block.x") +
+         too_many(block.y, 1024, "block.y") + too_many(block.z, 64, "block.z") +
          too_many(std::uint64_t{block.x} * block.y * block.z, 1024, "the number of threads in a block") +
          (shared_bytes <= most_shared_bytes ? "" : std::to_string(shared_bytes) + " bytes of shared memory; ");
 }
 
-// Stacks for the threads of one block, kept for the next.
-inline std::vector<Stack>& stacks() {
-  static std::vector<Stack> stacks;
-  return stacks;
+// For the threads of one block, kept for the next; but ThreadSanitizer, to which blocks run at the same time,
+// would take the use of one block's frames by another for a race, and forgets them only when they are unmapped.
+inline std::unique_ptr<Stacks> kept_stacks;
+
+inline const Stacks& stacks_for(std::size_t n_thread) {
+  if (under_thread_sanitizer || kept_stacks == nullptr || kept_stacks->size() < n_thread) {
+    kept_stacks.reset();
+    kept_stacks = std::make_unique<Stacks>(n_thread);
+  }
+  return *kept_stacks;
 }
 
 inline std::vector<std::uint64_t> blocks_to_run(const dim3& grid, Block::Random* random) {
@@ -92,14 +100,8 @@ inline void run_blocks(const Launch& launch, void (*body)()) {
         static_cast<unsigned>(number % launch.grid.x),
         static_cast<unsigned>(row % launch.grid.y),
         static_cast<unsigned>(row / launch.grid.y)};
-    if (under_thread_sanitizer) {
-      stacks().clear();  // or two blocks' threads would race for their frames: unmapping makes it forget
-    }
-    while (stacks().size() < n_thread) {
-      stacks().emplace_back();
-    }
     shared_memory.begin_block(launch.shared_bytes);
-    block.run(stacks(), tsan_threads, random);
+    block.run(stacks_for(n_thread), tsan_threads, random);
     shared_memory.end_block();
     if (counter != nullptr) {
       counter->end_block();
@@ -109,8 +111,14 @@ inline void run_blocks(const Launch& launch, void (*body)()) {
 
 // Parameters become of the kernel's types at the launch, and each thread gets copies.
 template <typename... Parameters, typename... Arguments>
-void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
-            cudaStream_t, Arguments&&... arguments) {
+void launch(
+    const char* name,
+    void (*kernel)(Parameters...),
+    dim3 grid,
+    dim3 block,
+    std::size_t shared_bytes,
+    cudaStream_t,
+    Arguments&&... arguments) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...), "kernel parameters are copied as bytes");
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
@@ -131,7 +139,7 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
   try {
     run_blocks(launch, [] { std::apply(call->first, call->second); });
   } catch (...) {
-    stacks().clear();  // threads were left in the middle
+    kept_stacks.reset();  // threads were left in the middle
     throw;
   }
 }

@@ -55,7 +55,9 @@ inline float __half2float(__half h) {
 
 inline __half __float2half_rn(float x) {
   const std::uint32_t sign = simt::bits_of(x) & 0x80000000u, magnitude = simt::bits_of(x) ^ sign;
-  const auto signed_half = [sign](std::uint32_t bits) { return __half{static_cast<std::uint16_t>(sign >> 16 | bits)}; };
+  const auto signed_half = [sign](std::uint32_t bits) {
+    return __half{static_cast<std::uint16_t>(sign >> 16 | bits)};
+  };
   if (magnitude > simt::float_infinity) {
     return {simt::nan16};
   }

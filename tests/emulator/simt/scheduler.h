@@ -7,41 +7,14 @@
 
 #include <bit>
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "simt/fiber.h"
-#include "simt/where.h"
+#include "simt/thread.h"
 
 namespace simt {
-
-constexpr unsigned warp_size = 32;
-
-enum class State { ready, at_barrier, in_warp, returned };
-
-// What one lane brings to an operation of its warp, and what it takes from it.
-struct Exchange {
-  std::uint64_t sent = 0;
-  unsigned source = 0;         // the lane that it wants to hear
-  std::uint64_t received = 0;  // what that lane sent
-  unsigned votes = 0;          // the lanes that sent other than zero
-};
-
-struct Thread {
-  Fiber fiber;
-  uint3 index{};
-  unsigned number = 0;  // in the block
-  State state = State::ready;
-  const char* operation = "";  // the last that it waited in, and
-  Place place;                 // where
-  unsigned mask = 0;
-  Exchange exchange;
-
-  unsigned lane() const { return number % warp_size; }
-};
 
 // Lanes of one warp on their way to the same operation with the same mask.
 struct Meeting {
@@ -50,8 +23,8 @@ struct Meeting {
 };
 
 struct Warp {
-  unsigned first = 0;                // number of the thread that is lane 0
-  std::vector<unsigned> ready;       // numbers of threads
+  unsigned first = 0;           // number of the thread that is lane 0
+  std::vector<unsigned> ready;  // numbers of threads
   std::vector<Meeting> meetings;
 };
 
@@ -59,7 +32,7 @@ enum class Memory { unordered, ordered };
 
 class Block {
  public:
-  using Random = std::mt19937_64;
+  using Random = std::mt19937;
 
   Block(dim3 size, void (*body)()) : body_(body), threads_(size.x * size.y * size.z) {
     for (unsigned number = 0; number < threads_.size(); ++number) {
@@ -75,7 +48,7 @@ class Block {
   ~Block() { running_ = nullptr; }
 
   // Runs every thread to its end. Without `random` they take turns in the order of their numbers.
-  void run(std::vector<Stack>& stacks, TsanThreads& tsan_threads, Random* random) {
+  void run(const Stacks& stacks, TsanThreads& tsan_threads, Random* random) {
     random_ = random;
     // Turns change after every wait in one half of the blocks. In the other a warp goes on as long as it can,
     // so that it gets far ahead of the others, which is what a missing barrier needs to be seen.
@@ -83,7 +56,7 @@ class Block {
     n_at_barrier_ = n_returned_ = 0;
     turn_ = nullptr;
     for (Thread& thread : threads_) {
-      thread.fiber.prepare(stacks[thread.number], stack_offset(thread.number), tsan_threads.create(), &run_thread);
+      thread.fiber.prepare(stacks[thread.number], stack_offset(thread.number), tsan_threads.next(), &run_thread);
       make_ready(thread);
     }
     running_ = this;
@@ -100,30 +73,13 @@ class Block {
   // The two below are called by the thread that runs.
 
   void wait_for_block(Place place) {
-    Bookkeeping unseen;
-    stop(State::at_barrier, "__syncthreads", place, 0);
-    if (++n_at_barrier_ == threads_.size()) {
-      release_barrier();
-    }
+    arrive_at_barrier(place);
     Fiber::pause();
   }
 
   Exchange wait_for_warp(const char* operation, unsigned mask, Exchange exchange, Memory memory, Place place) {
-    Bookkeeping unseen;
-    const unsigned own = 1u << current_->lane();
-    if ((mask & own) == 0) {
-      fail_in_thread(std::string("lane outside its own mask: ") + operation, place);
-    }
-    stop(State::in_warp, operation, place, mask);
-    current_->exchange = exchange;
-    Warp& warp = warps_[current_->number / warp_size];
-    Meeting& meeting = meeting_of(warp, mask, place);
-    meeting.arrived |= own;
-    if (meeting.arrived == mask) {
-      warp.meetings.erase(warp.meetings.begin() + (&meeting - warp.meetings.data()));
-      release_lanes(warp, mask, memory);
-    }
     Thread& self = *current_;
+    arrive_in_warp(operation, mask, exchange, memory, place);
     Fiber::pause();
     return self.exchange;
   }
@@ -140,7 +96,7 @@ class Block {
 
  private:
   // Stacks begin at different places of a page: at the same, all of them would compete for a few cache lines.
-  static std::ptrdiff_t stack_offset(unsigned number) { return number % 16 * 256; }
+  static std::size_t stack_offset(unsigned number) { return number % 32 * 128; }
 
   // What each fiber runs.
   static void run_thread() {
@@ -159,7 +115,8 @@ class Block {
     warp.ready.push_back(thread.number);
   }
 
-  std::size_t draw(std::size_t n) { return random_ != nullptr ? (*random_)() % n : 0; }
+  // A number below n, which is small; 0 where nothing is random.
+  std::size_t draw(std::size_t n) { return random_ != nullptr ? std::uint64_t{(*random_)()} * n >> 32 : 0; }
 
   // Whose turn it is; takes it off the lists of those who could run.
   Thread& next() {
@@ -182,18 +139,45 @@ class Block {
     current_->mask = mask;
   }
 
+  void arrive_at_barrier(const Place& place) {
+    Bookkeeping unseen;
+    stop(State::at_barrier, "__syncthreads", place, 0);
+    if (++n_at_barrier_ == threads_.size()) {
+      release_barrier();
+    }
+  }
+
   void release_barrier() {
     std::vector<const Flow*> flows;
     for (Thread& thread : threads_) {
       if (!same(thread.place, current_->place)) {
-        fail_in_block("divergent __syncthreads: some threads wait at " + text(thread.place) + ", others at " +
-                      text(current_->place));
+        fail_in_block(
+            "divergent __syncthreads: some threads wait at " + text(thread.place) + ", others at " +
+            text(current_->place));
       }
       flows.push_back(&thread.fiber.flow());
       make_ready(thread);
     }
     n_at_barrier_ = 0;
     order_memory(flows);
+  }
+
+  void arrive_in_warp(
+      const char* operation, unsigned mask, const Exchange& exchange, Memory memory, const Place& place) {
+    Bookkeeping unseen;
+    const unsigned own = 1u << current_->lane();
+    if ((mask & own) == 0) {
+      fail_in_thread(std::string("lane outside its own mask: ") + operation, place);
+    }
+    stop(State::in_warp, operation, place, mask);
+    current_->exchange = exchange;
+    Warp& warp = warps_[current_->number / warp_size];
+    Meeting& meeting = meeting_of(warp, mask, place);
+    meeting.arrived |= own;
+    if (meeting.arrived == mask) {
+      warp.meetings.erase(warp.meetings.begin() + (&meeting - warp.meetings.data()));
+      release_lanes(warp, mask, memory);
+    }
   }
 
   static Meeting& meeting_of(Warp& warp, unsigned mask, const Place& place) {
@@ -209,7 +193,8 @@ class Block {
   void release_lanes(Warp& warp, unsigned mask, Memory memory) {
     unsigned votes = 0;
     std::vector<const Flow*> flows;
-    for_lanes(warp, mask, [&](Thread& thread) { votes |= (thread.exchange.sent != 0 ? 1u : 0u) << thread.lane(); });
+    for_lanes(
+        warp, mask, [&](Thread& thread) { votes |= (thread.exchange.sent != 0 ? 1u : 0u) << thread.lane(); });
     for_lanes(warp, mask, [&](Thread& thread) {
       thread.exchange.votes = votes;
       thread.exchange.received = threads_[warp.first + thread.exchange.source].exchange.sent;
@@ -232,9 +217,10 @@ class Block {
     if (n_at_barrier_ + n_returned_ == threads_.size()) {
       for (const Thread& thread : threads_) {
         if (thread.state == State::at_barrier) {
-          fail_in_block("__syncthreads after a return: " + std::to_string(n_returned_) + " of " +
-                        std::to_string(threads_.size()) + " threads have returned, the others wait at " +
-                        text(thread.place));
+          fail_in_block(
+              "__syncthreads after a return: " + std::to_string(n_returned_) + " of " +
+              std::to_string(threads_.size()) + " threads have returned, the others wait at " +
+              text(thread.place));
         }
       }
     }
@@ -246,23 +232,19 @@ class Block {
     fail_in_block("deadlock");
   }
 
-  // "lanes 0 1 2 wait in __shfl_xor_sync at kernel.cu:12, mask ffffffff; lanes 3 4 have returned; ..."
+  // "divergent warp 0: lanes 0-19 wait in __shfl_xor_sync at kernel.cu:12, mask ffffffff; lanes 20-31 have
+  // returned"
   [[noreturn]] void report_warp(const Warp& warp) const {
-    std::map<std::string, std::string> lanes;  // by what they do
+    std::map<std::string, unsigned> lanes_by_state;
     for (unsigned number = warp.first; number < threads_.size() && number < warp.first + warp_size; ++number) {
-      const Thread& thread = threads_[number];
-      char mask[32] = "";
-      if (thread.state == State::in_warp) {
-        std::snprintf(mask, sizeof mask, ", mask %08x", thread.mask);
-      }
-      const std::string waits = std::string(" wait in ") + thread.operation + " at " + text(thread.place) + mask;
-      lanes[thread.state == State::returned ? " have returned" : waits] += " " + std::to_string(thread.lane());
+      lanes_by_state[description(threads_[number])] |= 1u << number % warp_size;
     }
-    std::string report = "divergent warp " + std::to_string(warp.first / warp_size) + ": its";
-    for (const auto& [what, who] : lanes) {
-      report += " lanes" + who + what + ";";
+    std::string report = "divergent warp " + std::to_string(warp.first / warp_size);
+    const char* separator = ": ";
+    for (const auto& [state, lanes] : lanes_by_state) {
+      report += separator + ("lanes " + ranges(lanes)) + " " + state;
+      separator = "; ";
     }
-    report.pop_back();
     fail_in_block(report);
   }
 

@@ -38,8 +38,9 @@ class SharedMemory {
     }
     used_ += identity == dynamic_identity() ? 0 : bytes;
     if (used_ > most_shared_bytes) {
-      fail_in_block("too much shared memory: " + std::to_string(used_) + " bytes, of at most " +
-                    std::to_string(most_shared_bytes));
+      fail_in_block(
+          "too much shared memory: " + std::to_string(used_) + " bytes, of at most " +
+          std::to_string(most_shared_bytes));
     }
     arrays_.push_back({identity, std::make_unique<std::byte[]>(bytes)});
     std::memset(arrays_.back().bytes.get(), 0xff, bytes);
@@ -70,7 +71,8 @@ constexpr bool can_be_shared =
     std::is_trivially_default_constructible_v<T> && std::is_trivially_destructible_v<T> && alignof(T) <= 16;
 
 template <typename T, std::size_t n>
-T (&shared_array(const void* identity))[n] {
+T (&shared_array(const void* identity))
+[n] {
   static_assert(can_be_shared<T>);
   return *static_cast<T(*)[n]>(shared_memory.array(identity, sizeof(T[n])));
 }

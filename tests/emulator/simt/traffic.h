@@ -59,8 +59,13 @@ class TrafficCounter {
   }
 
   // Thread number `thread` of the block passes `place`, and wants `bytes` at `address` or, for nullptr, nothing.
-  void pass(Access access, const Place& place, unsigned thread, const void* address, std::size_t bytes,
-            std::size_t alignment) {
+  void pass(
+      Access access,
+      const Place& place,
+      unsigned thread,
+      const void* address,
+      std::size_t bytes,
+      std::size_t alignment) {
     Site& site = sites_[{place.line(), place.column(), place.file_name(), access, bytes}];
     site.access = access;
     site.bytes = bytes;
@@ -97,8 +102,8 @@ class TrafficCounter {
   // One place of the source.
   struct Site {
     Access access;
-    std::size_t bytes, width;            // of one lane's access, and of the widest instruction for it
-    std::vector<std::uint32_t> passes;   // by thread: how often it has passed
+    std::size_t bytes, width;           // of one lane's access, and of the widest instruction for it
+    std::vector<std::uint32_t> passes;  // by thread: how often it has passed
     std::map<unsigned, std::vector<Addresses>> warps;  // by warp, then by passage
   };
 

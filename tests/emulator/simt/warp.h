@@ -15,7 +15,8 @@ template <typename T>
 T shuffle(const char* operation, unsigned mask, T value, unsigned source, Place place) {
   static_assert(std::is_arithmetic_v<T> && sizeof(T) <= sizeof(std::uint64_t));
   if ((mask >> source & 1) == 0) {
-    fail_in_thread("lane outside the mask: " + std::string(operation) + " reads lane " + std::to_string(source), place);
+    fail_in_thread(
+        "lane outside the mask: " + std::string(operation) + " reads lane " + std::to_string(source), place);
   }
   Exchange exchange;
   exchange.source = source;
@@ -49,19 +50,22 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, simt::Place place = simt::Pl
 
 template <typename T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32, simt::Place place = simt::Place::current()) {
-  const unsigned lane = simt::Block::running().current().lane(), segment = lane & ~(static_cast<unsigned>(width) - 1);
+  const unsigned lane = simt::Block::running().current().lane(),
+                 segment = lane & ~(static_cast<unsigned>(width) - 1);
   const unsigned wanted = segment + (static_cast<unsigned>(source) & (static_cast<unsigned>(width) - 1));
   return simt::shuffle("__shfl_sync", mask, value, wanted, place);
 }
 
 template <typename T>
 T __shfl_up_sync(unsigned mask, T value, unsigned n, int width = 32, simt::Place place = simt::Place::current()) {
-  const unsigned lane = simt::Block::running().current().lane(), segment = lane & ~(static_cast<unsigned>(width) - 1);
+  const unsigned lane = simt::Block::running().current().lane(),
+                 segment = lane & ~(static_cast<unsigned>(width) - 1);
   return simt::shuffle("__shfl_up_sync", mask, value, lane - segment < n ? lane : lane - n, place);
 }
 
 template <typename T>
-T __shfl_down_sync(unsigned mask, T value, unsigned n, int width = 32, simt::Place place = simt::Place::current()) {
+T __shfl_down_sync(
+    unsigned mask, T value, unsigned n, int width = 32, simt::Place place = simt::Place::current()) {
   const unsigned lane = simt::Block::running().current().lane(), last = lane | (static_cast<unsigned>(width) - 1);
   return simt::shuffle("__shfl_down_sync", mask, value, last - lane < n ? lane : lane + n, place);
 }

@@ -16,7 +16,8 @@ namespace simt {
 using Place = std::source_location;
 
 inline bool same(const Place& a, const Place& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::string_view(a.file_name()) == b.file_name();
+  return a.line() == b.line() && a.column() == b.column() &&
+         (a.file_name() == b.file_name() || std::string_view(a.file_name()) == b.file_name());
 }
 
 inline std::string text(const Place& place) {
