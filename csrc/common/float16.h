@@ -1,5 +1,5 @@
-// Float to half and to bfloat16 by its bits: without a branch and without a processor's own instructions,
-// so that loops around it vectorise everywhere. (The ways back are simple, and vectorise as torch has them.)
+// Between float and half or bfloat16 by their bits: without a branch and without a processor's own instructions,
+// so that loops around it vectorise everywhere.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,17 @@ PSPGAN_HOST_DEVICE float float_of(uint32_t bits) {
   float x;
   std::memcpy(&x, &bits, sizeof x);
   return x;
+}
+
+PSPGAN_HOST_DEVICE float bfloat16_to_float(uint16_t bfloat16) { return float_of(uint32_t{bfloat16} << 16); }
+
+// Half's bits as those of a float are the number, subnormal ones included, but for the difference of the
+// exponents' biases, which a multiplication makes good.
+PSPGAN_HOST_DEVICE float half_to_float(uint16_t half) {
+  const uint32_t magnitude = (half & 0x7fffu) << 13;
+  const uint32_t finite = bits_of(float_of(magnitude) * 0x1p112f);  // 127 - 15
+  const uint32_t not_finite = magnitude | 0x7f800000u;              // infinity, or NaN with what it carries
+  return float_of((magnitude < 0x7c00u << 13 ? finite : not_finite) | (half & 0x8000u) << 16);
 }
 
 // To nearest, ties to even. A bfloat16 is the upper half of a float: half a unit of its last place less one

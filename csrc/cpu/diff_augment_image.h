@@ -24,20 +24,101 @@ struct Layout {
 
 constexpr int32_t columns_per_chunk = 1024;  // of scratch on the stack; float sums of no more lose next to nothing
 
-// Sum over the pixels that a window shows of its own output. Of rows in double, so that it does not matter
+// Loops over n columns. Functions of their own, which compilers vectorise more surely than loops deep in others.
+
+template <typename T>
+PSPGAN_CPU_CLONES Real<T> sum_columns(const T* in, int32_t n) {
+  Real<T> sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int32_t i = 0; i < n; ++i) {
+    sum += to_real(in[i]);
+  }
+  return sum;
+}
+
+template <typename T>
+PSPGAN_CPU_CLONES void add_columns(const T* in, int32_t n, Real<T>* sums) {
+#pragma omp simd
+  for (int32_t i = 0; i < n; ++i) {
+    sums[i] += to_real(in[i]);
+  }
+}
+
+template <typename T>
+PSPGAN_CPU_CLONES void scale_columns(const T* in, int32_t n, Real<T> scale, Real<T> addend, T* out) {
+#pragma omp simd
+  for (int32_t i = 0; i < n; ++i) {
+    out[i] = from_real<T>(scale * to_real(in[i]) + addend);
+  }
+}
+
+template <typename T>
+PSPGAN_CPU_CLONES void scale_columns(const T* in, int32_t n, Real<T> scale, const Real<T>* addends, T* out) {
+#pragma omp simd
+  for (int32_t i = 0; i < n; ++i) {
+    out[i] = from_real<T>(scale * to_real(in[i]) + addends[i]);
+  }
+}
+
+// Color with mixing of channels, n columns of a row; of planes `stride` apart.
+template <typename T>
+void mix_planes(
+    const augment::Color<Real<T>>& color, Real<T> offset, int64_t planes, int64_t stride, const T* in, int32_t n, T* out) {
+  Real<T> addends[columns_per_chunk];
+  for (int32_t start = 0; start < n; start += columns_per_chunk) {
+    const int32_t count = std::min(n - start, columns_per_chunk);
+    std::fill(addends, addends + count, Real<T>(0));
+    for (int64_t plane = 0; plane < planes; ++plane) {
+      add_columns(in + plane * stride + start, count, addends);
+    }
+    for (int32_t i = 0; i < count; ++i) {
+      addends[i] = color.contrast * color.grey_part(addends[i] / Real<T>(planes)) + offset;
+    }
+    for (int64_t plane = 0; plane < planes; ++plane) {
+      const int64_t place = plane * stride + start;
+      scale_columns<T>(in + place, count, color.contrast * color.saturation, addends, out + place);
+    }
+  }
+}
+
+// The same where a pixel's channels lie side by side.
+template <typename T>
+void mix_pixels(const augment::Color<Real<T>>& color, Real<T> offset, int32_t channels, const T* in, int32_t n, T* out) {
+  using R = Real<T>;
+  const R scale = color.contrast * color.saturation;
+  if (channels > columns_per_chunk / 8) {  // a pixel is a row long enough
+    for (int32_t start = 0; start < n; start += channels) {
+      const R grey = sum_columns(in + start, channels) / R(channels);
+      scale_columns<T>(in + start, channels, scale, color.contrast * color.grey_part(grey) + offset, out + start);
+    }
+    return;
+  }
+  R values[columns_per_chunk], addends[columns_per_chunk];
+  const int32_t whole_pixels = columns_per_chunk / channels * channels;
+  for (int32_t start = 0; start < n; start += whole_pixels) {
+    const int32_t count = std::min(n - start, whole_pixels);
+    std::fill(values, values + count, R(0));
+    add_columns(in + start, count, values);
+    for (int32_t pixel = 0; pixel < count; pixel += channels) {
+      R grey = 0;
+      for (int32_t channel = pixel; channel < pixel + channels; ++channel) {
+        grey += values[channel];
+      }
+      const R addend = color.contrast * color.grey_part(grey / R(channels)) + offset;
+      std::fill(addends + pixel, addends + pixel + channels, addend);
+    }
+    scale_columns<T>(in + start, count, scale, addends, out + start);
+  }
+}
+
+// Sum over the pixels that a window shows of its own output. Beyond a chunk in double, so that it does not matter
 // how large an image is.
 template <typename T>
-PSPGAN_CPU_CLONES double sum_shown(const Layout& layout, const augment::Window& window, const T* image) {
+double sum_shown(const Layout& layout, const augment::Window& window, const T* image) {
   double total = 0;
   const auto add = [&](const T* row, int32_t begin, int32_t end) {
     for (int32_t start = begin; start < end; start += columns_per_chunk) {
-      const int32_t stop = std::min(end, start + columns_per_chunk);
-      Real<T> sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int32_t column = start; column < stop; ++column) {
-        sum += to_real(row[column]);
-      }
-      total += sum;
+      total += sum_columns(row + start, std::min(end - start, columns_per_chunk));
     }
   };
   for (int64_t plane = 0; plane < layout.planes; ++plane) {
@@ -50,69 +131,10 @@ PSPGAN_CPU_CLONES double sum_shown(const Layout& layout, const augment::Window& 
   return total;
 }
 
-// The three below paint n columns of an output row from an input row: color without mixing of channels, with
-// mixing where they are planes `stride` apart, and where they lie side by side in a pixel.
-
-template <typename T>
-[[gnu::always_inline]] inline void paint_plane(int32_t n, Real<T> scale, Real<T> offset, const T* in, T* out) {
-#pragma omp simd
-  for (int32_t i = 0; i < n; ++i) {
-    out[i] = from_real<T>(scale * to_real(in[i]) + offset);
-  }
-}
-
-template <typename T>
-[[gnu::always_inline]] inline void paint_planes(
-    int64_t planes, int64_t stride, int32_t n, const augment::Color<Real<T>>& color, Real<T> offset, const T* in, T* out) {
-  using R = Real<T>;
-  const R scale = color.contrast * color.saturation;
-  R addend[columns_per_chunk];
-  for (int32_t start = 0; start < n; start += columns_per_chunk) {
-    const int32_t count = std::min(n - start, columns_per_chunk);
-    std::fill(addend, addend + count, R(0));
-    for (int64_t plane = 0; plane < planes; ++plane) {
-      const T* from = in + plane * stride + start;
-#pragma omp simd
-      for (int32_t i = 0; i < count; ++i) {
-        addend[i] += to_real(from[i]);
-      }
-    }
-#pragma omp simd
-    for (int32_t i = 0; i < count; ++i) {
-      addend[i] = color.contrast * color.grey_part(addend[i] / R(planes)) + offset;
-    }
-    for (int64_t plane = 0; plane < planes; ++plane) {
-      const T* from = in + plane * stride + start;
-      T* to = out + plane * stride + start;
-#pragma omp simd
-      for (int32_t i = 0; i < count; ++i) {
-        to[i] = from_real<T>(scale * to_real(from[i]) + addend[i]);
-      }
-    }
-  }
-}
-
-template <typename T>
-[[gnu::always_inline]] inline void paint_pixels(
-    int32_t channels, int32_t n, const augment::Color<Real<T>>& color, Real<T> offset, const T* in, T* out) {
-  using R = Real<T>;
-  const R scale = color.contrast * color.saturation;
-  for (int32_t start = 0; start < n; start += channels) {
-    R grey = 0;
-    for (int32_t channel = start; channel < start + channels; ++channel) {
-      grey += to_real(in[channel]);
-    }
-    const R addend = color.contrast * color.grey_part(grey / R(channels)) + offset;
-    for (int32_t channel = start; channel < start + channels; ++channel) {
-      out[channel] = from_real<T>(scale * to_real(in[channel]) + addend);
-    }
-  }
-}
-
 // out = what the window shows of `in`, colored; `blank` elsewhere, where `in` is not read. `offset` is the
 // color's for the image's level. Without `mixing` the color's saturation is 1, or there is one channel.
 template <typename T>
-PSPGAN_CPU_CLONES void augment_image(
+void augment_image(
     const Layout& layout,
     const augment::Window& window,
     const augment::Color<Real<T>>& color,
@@ -122,15 +144,15 @@ PSPGAN_CPU_CLONES void augment_image(
     const T* in,
     T* out) {
   const int64_t stride = layout.row(1, 0);
-  const auto paint = [&](const T* from, T* to, int32_t n) {
+  const auto paint = [&](const T* from, int32_t n, T* to) {
     if (!mixing) {
       for (int64_t plane = 0; plane < layout.planes; ++plane) {
-        paint_plane<T>(n, color.contrast, offset, from + plane * stride, to + plane * stride);
+        scale_columns<T>(from + plane * stride, n, color.contrast, offset, to + plane * stride);
       }
     } else if (layout.columns_per_pixel == 1) {
-      paint_planes<T>(layout.planes, stride, n, color, offset, from, to);
+      mix_planes<T>(color, offset, layout.planes, stride, from, n, to);
     } else {
-      paint_pixels<T>(layout.columns_per_pixel, n, color, offset, from, to);
+      mix_pixels<T>(color, offset, layout.columns_per_pixel, from, n, to);
     }
   };
   const T blank_element = from_real<T>(blank);
@@ -145,8 +167,8 @@ PSPGAN_CPU_CLONES void augment_image(
     if (window.row_shown(y)) {
       const int64_t from = layout.row(0, y + window.row_shift) + window.column_shift;
       const int64_t to = layout.row(0, y);
-      paint(in + (from + spans.begin), out + (to + spans.begin), spans.hole_begin - spans.begin);
-      paint(in + (from + spans.hole_end), out + (to + spans.hole_end), spans.end - spans.hole_end);
+      paint(in + (from + spans.begin), spans.hole_begin - spans.begin, out + (to + spans.begin));
+      paint(in + (from + spans.hole_end), spans.end - spans.hole_end, out + (to + spans.hole_end));
     }
   }
 }

@@ -20,13 +20,19 @@ template <typename T>
 using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 template <typename T>
-inline Real<T> to_real(T x) {
-  return static_cast<Real<T>>(x);
+PSPGAN_HOST_DEVICE Real<T> to_real(T x) {
+  if constexpr (std::is_same_v<T, Half>) {
+    return half_to_float(x.x);
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return bfloat16_to_float(x.x);
+  } else {
+    return x;
+  }
 }
 
-// Rounds to nearest, ties to even. torch's own rounding has branches, which keep loops scalar.
+// Rounds to nearest, ties to even.
 template <typename T>
-inline T from_real(Real<T> x) {
+PSPGAN_HOST_DEVICE T from_real(Real<T> x) {
   if constexpr (std::is_same_v<T, Half>) {
     return Half(float_to_half(x), Half::from_bits());
   } else if constexpr (std::is_same_v<T, BFloat16>) {
