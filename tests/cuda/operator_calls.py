@@ -1,4 +1,4 @@
-"""Random calls of the operators, as (name, arguments) on the CPU, and how two devices' results are compared."""
+"""Random calls of the operators, as (name, arguments) on the CPU, and how two devices' results compare."""
 
 from collections.abc import Iterator
 
