@@ -1,9 +1,11 @@
-"""What the compiled operators save: each beside its plain PyTorch reference, in one run.
+"""What the fused operators save: each beside its plain PyTorch reference and, DiffAugment, beside a copy.
 
     python benchmarks/ops.py [--json FILE] [--seconds 1.0]
 
-Where no native operator exists yet, the reference stands beside the floor of its cost, copying the batch
-once. Both sides of a row take turns, so that a machine that slows down slows both; figures are medians.
+Copying the batch once is the floor: no function of the images can be faster. What is compared takes turns,
+so that a machine that slows down slows all; figures are medians. The last rows are no times but the memory
+traffic of the CUDA kernels, counted by the emulator that executes them (tests/emulator), beside that of a
+copy: bytes a float32 pixel, in sectors of 32 bytes.
 """
 
 from __future__ import annotations
@@ -26,74 +28,84 @@ from pspgan import ops
 
 ROUNDS = 5
 OMNI_SHAPES = (
-    (96, 21),
-    (2048, 1024),
-)  # the paper's batch and classes; one that is large enough to see threads
-IMAGES = (96, 1, 256, 256)  # the paper's batch of micrographs
+    (96, 21),  # the paper's batch and classes
+    (2048, 1024),  # large enough to see threads
+)
+IMPLS = ("native", "reference")
+IMAGES = (
+    (96, 1, 256, 256),  # the paper's batch
+    (96, 3, 256, 256),
+    (64, 1, 64, 64),  # the batch of preset uhcs-64
+)
 
 
-def compare(name: str, ours: Callable[[], object], reference: Callable[[], object], seconds: float) -> dict:
-    """One row: median times of two functions, in microseconds, measured in turns for ``seconds`` each.
-
-    Returns:
-        ``name``, ``ours`` and ``reference`` (us a call), ``ratio`` = ours / reference, and ``unit``.
-    """
+def measure(functions: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """Median time of a call of each function in microseconds, measured in turns for ``seconds`` each."""
     threads = torch.get_num_threads()
-    timers = [Timer("f()", globals={"f": f}, num_threads=threads) for f in (ours, reference)]
-    times: list[list[float]] = [[], []]
+    timers = {name: Timer("f()", globals={"f": f}, num_threads=threads) for name, f in functions.items()}
+    times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(ROUNDS):
-        for timer, taken in zip(timers, times, strict=True):
-            taken.append(1e6 * timer.blocked_autorange(min_run_time=seconds / ROUNDS).median)
-    a, b = map(median, times)
-    return {"name": name, "ours": a, "reference": b, "ratio": a / b, "unit": "us"}
+        for name, timer in timers.items():
+            times[name].append(1e6 * timer.blocked_autorange(min_run_time=seconds / ROUNDS).median)
+    return {name: median(taken) for name, taken in times.items()}
+
+
+def entry(name: str, ours: float, reference: float, unit: str = "us") -> dict:
+    """One row of the table: ``ratio`` is ours / reference."""
+    return {"name": name, "ours": ours, "reference": reference, "ratio": ours / reference, "unit": unit}
 
 
 def omni_loss_rows(seconds: float) -> list[dict]:
     """Native against reference, forward alone and with backward."""
-    if not ops.native_status().available:
-        print(f"{ops.native_status()}\nOmni loss is left out.", file=sys.stderr)
-        return []
     rows = []
     for shape in OMNI_SHAPES:
         draws = torch.Generator().manual_seed(0)
         scores = torch.randn(shape, generator=draws)
         labels = (torch.rand(shape, generator=draws) < 0.2).to(torch.int8)
         size = " x ".join(map(str, shape))
-        for what, run in {"forward": _forward, "forward and backward": _forward_backward}.items():
-            native, reference = (partial(run, scores, labels, impl) for impl in ("native", "reference"))
-            rows.append(compare(f"omni_loss {size}, {what}", native, reference, seconds))
+        for what, run in {"forward": _omni_forward, "forward and backward": _omni_forward_backward}.items():
+            times = measure({impl: partial(run, scores, labels, impl) for impl in IMPLS}, seconds)
+            rows.append(
+                entry(f"omni_loss {size}, {what}, beside reference", times["native"], times["reference"])
+            )
     return rows
 
 
-def _forward(scores: Tensor, labels: Tensor, impl: str) -> Tensor:
+def _omni_forward(scores: Tensor, labels: Tensor, impl: str) -> Tensor:
     with torch.no_grad():
         return ops.omni_loss(scores, labels, impl=impl)
 
 
-def _forward_backward(scores: Tensor, labels: Tensor, impl: str) -> Tensor:
+def _omni_forward_backward(scores: Tensor, labels: Tensor, impl: str) -> Tensor:
     scores = scores.detach().requires_grad_()
     ops.omni_loss(scores, labels, impl=impl).backward()
     return scores.grad
 
 
 def diff_augment_rows(seconds: float) -> list[dict]:
-    """The reference against one copy of the batch: what a fused operator could save at most."""
-    draws = torch.Generator().manual_seed(0)
-    x = torch.randn(IMAGES, generator=draws)
-    drawn = ops.draw_diff_augment(x.shape, generator=draws)
-    leaf = x.clone().requires_grad_()
+    """Native beside the copy and beside the reference, forward alone and with backward."""
+    rows = []
+    for shape in IMAGES:
+        draws = torch.Generator().manual_seed(0)
+        x = torch.randn(shape, generator=draws)
+        drawn = ops.draw_diff_augment(shape, generator=draws)
+        size = " x ".join(map(str, shape))
+        for what, run in {"forward": _augment, "forward and backward": _augment_backward}.items():
+            functions = {impl: partial(run, x, drawn, impl) for impl in IMPLS}
+            times = measure(functions | {"copy": x.clone}, seconds)
+            for other in ("copy", "reference"):
+                name = f"diff_augment {size}, {what}, beside {other}"
+                rows.append(entry(name, times["native"], times[other]))
+    return rows
 
-    def forward() -> Tensor:
-        return ops.diff_augment(x, drawn, impl="reference")
 
-    def forward_backward() -> tuple[Tensor, ...]:
-        return torch.autograd.grad(ops.diff_augment(leaf, drawn, impl="reference"), leaf, x)
+def _augment(x: Tensor, draws: ops.DiffAugmentDraws, impl: str) -> Tensor:
+    return ops.diff_augment(x, draws, impl)
 
-    name = f"diff_augment {' x '.join(map(str, IMAGES))} beside a copy"
-    return [
-        compare(f"{name}, forward", forward, x.clone, seconds),
-        compare(f"{name}, forward and backward", forward_backward, x.clone, seconds),
-    ]
+
+def _augment_backward(x: Tensor, draws: ops.DiffAugmentDraws, impl: str) -> Tensor:
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(ops.diff_augment(x, draws, impl), x, x)[0]
 
 
 def machine() -> str:
@@ -114,6 +126,8 @@ def main() -> None:
         "--seconds", type=float, default=1.0, help="of measuring, a side of a row (default 1)"
     )
     options = parser.parse_args()
+    if not ops.native_status().available:
+        sys.exit(f"nothing to compare: {ops.native_status()}")
     rows = omni_loss_rows(options.seconds) + diff_augment_rows(options.seconds)
     print(machine())
     print(f"{'':72s}{'ours':>13s}{'reference':>13s}{'ratio':>9s}")

@@ -61,8 +61,7 @@ void forward_image(const Layout& layout, const Draws<Real<T>>& draws, int64_t im
   const bool mixing = draws.saturation && layout.channels() > 1;
   Real<T> offset = color.brightness;
   if (draws.contrast) {
-    const auto everything = augment::forward_window(layout.height, layout.width, 1, nullptr, nullptr);
-    offset = color.offset(sum_shown(layout, everything, in) / layout.elements());
+    offset = color.offset(sum_all(in, layout.elements()) / layout.elements());
   }
   augment_image<T>(layout, draws.window(image, layout), color, mixing, offset, 0, in, out);
 }

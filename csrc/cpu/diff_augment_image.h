@@ -111,21 +111,26 @@ void mix_pixels(const augment::Color<Real<T>>& color, Real<T> offset, int32_t ch
   }
 }
 
-// Sum over the pixels that a window shows of its own output. Beyond a chunk in double, so that it does not matter
-// how large an image is.
+// Sum over n elements; beyond a chunk in double, so that it does not matter how many there are.
+template <typename T>
+double sum_all(const T* in, int64_t n) {
+  double total = 0;
+  for (int64_t start = 0; start < n; start += columns_per_chunk) {
+    total += sum_columns(in + start, static_cast<int32_t>(std::min<int64_t>(n - start, columns_per_chunk)));
+  }
+  return total;
+}
+
+// Sum over the pixels that a window shows of its own output.
 template <typename T>
 double sum_shown(const Layout& layout, const augment::Window& window, const T* image) {
   double total = 0;
-  const auto add = [&](const T* row, int32_t begin, int32_t end) {
-    for (int32_t start = begin; start < end; start += columns_per_chunk) {
-      total += sum_columns(row + start, std::min(end - start, columns_per_chunk));
-    }
-  };
   for (int64_t plane = 0; plane < layout.planes; ++plane) {
     for (int32_t y = 0; y < layout.height; ++y) {
       const auto spans = window.spans(y);
-      add(image + layout.row(plane, y), spans.begin, spans.hole_begin);
-      add(image + layout.row(plane, y), spans.hole_end, spans.end);
+      const T* row = image + layout.row(plane, y);
+      total += sum_all(row + spans.begin, spans.hole_begin - spans.begin);
+      total += sum_all(row + spans.hole_end, spans.end - spans.hole_end);
     }
   }
   return total;

@@ -21,8 +21,12 @@ using torch::stable::Tensor;
 // Below this many elements a thread costs more to wake than it saves.
 constexpr int64_t elements_per_task = 8192;
 
-// Rows whose logarithms are taken together: one row has two, which would leave a vector empty.
-constexpr int64_t rows_per_tile = 64;
+// What is worked on at once stays in the first-level cache.
+constexpr int64_t elements_per_tile = 1024;
+
+// As many numbers as the widest processors have in a vector; others take several.
+template <typename R>
+constexpr int64_t n_lane = 64 / sizeof(R);
 
 // A batch as the kernels see it: rows without gaps, any distance apart.
 template <typename T, typename L>
@@ -33,89 +37,129 @@ struct Batch {
   Real<T> margin, gamma;
 };
 
-// The sums of one row's two sides, in units of e^shift of each.
+// A thread's working memory for a few rows, each filled up with ignored classes to whole vectors. A row often
+// has two dozen classes only: loops over those left over would take longer than the ones over vectors, and
+// what happens once a row (two shifts, two sums, two logarithms) happens to many rows at once.
 template <typename R>
-struct Sides {
-  R negative_shift, negative_sum;
-  R positive_shift, positive_sum;
+struct Tile {
+  explicit Tile(int64_t n_class)
+      : n_vector(std::max<int64_t>(1, (n_class + n_lane<R> - 1) / n_lane<R>)),
+        max_rows(std::max<int64_t>(1, elements_per_tile / width())),
+        labels(max_rows * width(), -1),
+        scores(max_rows * width()),
+        terms(max_rows * width()),
+        negatives(max_rows * width()),
+        positives(max_rows * width()),
+        negative_shifts(max_rows),
+        negative_sums(max_rows),
+        positive_shifts(max_rows),
+        positive_sums(max_rows) {}
+
+  // Of a row. The compiler has to see that it is a whole number of vectors.
+  int64_t width() const { return n_vector * n_lane<R>; }
+
+  int64_t n_vector, max_rows;
+  std::vector<int32_t> labels;  // as wide as a float: with 8-bit ones loops would use an eighth of a vector
+  std::vector<R> scores;
+  std::vector<R> terms;                 // of either side: exponents, then e^(exponent - shift)
+  std::vector<R> negatives, positives;  // the same of one side, elsewhere what a maximum or a sum ignores
+  std::vector<R> negative_shifts, negative_sums, positive_shifts, positive_sums;  // a row; sums of e^(... - shift)
 };
 
-// A thread's working memory for one row. It ends in ignored classes that make it whole vectors: a row has
-// two dozen classes, and a loop over those that are left over takes longer than the one over vectors.
-template <typename R>
-struct Scratch {
-  explicit Scratch(int64_t n_class)
-      : size((n_class + vector_size - 1) / vector_size * vector_size), labels(size, -1), exponents(size), terms(size) {}
+inline int32_t widen(int8_t label) { return label; }
+inline int32_t widen(int64_t label) { return label >> 1 == 0 ? static_cast<int32_t>(label) : -1; }
 
-  static constexpr int64_t vector_size = 64 / sizeof(R);
-  int64_t size;
-  std::vector<int32_t> labels;  // as wide as a float: with 8-bit ones the loops below use an eighth of a vector
-  std::vector<R> exponents;
-  std::vector<R> terms;  // e^(exponent - shift); anything for an ignored class
-};
+// All numbers combined into one: whole vectors first, then the lanes of the last by halves. (A reduction clause
+// would go through the lanes one by one.)
+template <typename R, typename Combine>
+[[gnu::always_inline]] inline R reduce_lanes(const R* numbers, int64_t n, const Combine& combine) {
+  R lanes[n_lane<R>];
+  std::copy_n(numbers, n_lane<R>, lanes);
+  for (int64_t start = n_lane<R>; start < n; start += n_lane<R>) {
+#pragma omp simd
+    for (int64_t lane = 0; lane < n_lane<R>; ++lane) {
+      lanes[lane] = combine(lanes[lane], numbers[start + lane]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int64_t half = n_lane<R> / 2; half > 0; half /= 2) {
+    for (int64_t lane = 0; lane < half; ++lane) {
+      lanes[lane] = combine(lanes[lane], lanes[lane + half]);
+    }
+  }
+  return lanes[0];
+}
 
-// Fills the scratch from one row and adds up its terms by side. Both sides are worked out for every element
-// and one is selected: branches would keep the loops scalar.
+// Fills the tile from the rows at `start` and adds up their terms by side. Both sides are worked out for every
+// class and one is selected: branches would keep the loops scalar.
 template <typename T, typename L>
-[[gnu::always_inline]] inline Sides<Real<T>> sum_sides(
-    const Batch<T, L>& batch, int64_t row, Scratch<Real<T>>& scratch) {
+[[gnu::always_inline]] inline void sum_sides(
+    const Batch<T, L>& batch, int64_t start, int64_t n_row, Tile<Real<T>>& tile) {
   using R = Real<T>;
   constexpr R nothing = -std::numeric_limits<R>::infinity();
-  const T* scores = batch.scores + row * batch.score_stride;
-  const L* labels = batch.labels + row * batch.label_stride;
-  int32_t* label = scratch.labels.data();
-  R* exponent = scratch.exponents.data();
-  R* term = scratch.terms.data();
+  const auto larger = [](R a, R b) { return a < b ? b : a; };
+  const auto sum = [](R a, R b) { return a + b; };
+  int32_t* label = tile.labels.data();
+  R* score = tile.scores.data();
+  R* term = tile.terms.data();
+  R* negative = tile.negatives.data();
+  R* positive = tile.positives.data();
+  const int64_t width = tile.width();
+
+  for (int64_t row = 0; row < n_row; ++row) {
+    const T* scores = batch.scores + (start + row) * batch.score_stride;
+    const L* labels = batch.labels + (start + row) * batch.label_stride;
+    int32_t* to_label = label + row * width;
+    R* to_score = score + row * width;
+#pragma omp simd
+    for (int64_t i = 0; i < batch.n_class; ++i) {
+      to_label[i] = widen(labels[i]);
+      to_score[i] = to_real(scores[i]);
+    }
+  }
 
 #pragma omp simd
-  for (int64_t i = 0; i < batch.n_class; ++i) {
-    const bool is_negative = labels[i] == omni::negative, is_positive = labels[i] == omni::positive;
-    label[i] = is_positive ? omni::positive : is_negative ? omni::negative : -1;
-    exponent[i] = omni::exponent(to_real(scores[i]), is_positive, batch.margin, batch.gamma);
-  }
-
-  R largest_negative = nothing, largest_positive = nothing;
-#pragma omp simd reduction(max : largest_negative, largest_positive)
-  for (int64_t i = 0; i < scratch.size; ++i) {
-    const R negative = label[i] == omni::negative ? exponent[i] : nothing;
-    const R positive = label[i] == omni::positive ? exponent[i] : nothing;
-    largest_negative = largest_negative < negative ? negative : largest_negative;
-    largest_positive = largest_positive < positive ? positive : largest_positive;
-  }
-
-  const R negative_shift = omni::shift(largest_negative), positive_shift = omni::shift(largest_positive);
-  R negative_sum = 0, positive_sum = 0;
-#pragma omp simd reduction(+ : negative_sum, positive_sum)
-  for (int64_t i = 0; i < scratch.size; ++i) {
+  for (int64_t i = 0; i < n_row * width; ++i) {
     const bool is_negative = label[i] == omni::negative, is_positive = label[i] == omni::positive;
-    const R e_x = exponential(exponent[i] - (is_positive ? positive_shift : negative_shift));
-    term[i] = e_x;
-    negative_sum += is_negative ? e_x : R(0);
-    positive_sum += is_positive ? e_x : R(0);
+    const R x = omni::exponent(score[i], is_positive, batch.margin, batch.gamma);
+    term[i] = x;
+    negative[i] = is_negative ? x : nothing;
+    positive[i] = is_positive ? x : nothing;
   }
-  return {negative_shift, negative_sum, positive_shift, positive_sum};
+
+  for (int64_t row = 0; row < n_row; ++row) {
+    const int64_t first = row * width;
+    const R negative_shift = omni::shift(reduce_lanes(negative + first, width, larger));
+    const R positive_shift = omni::shift(reduce_lanes(positive + first, width, larger));
+    tile.negative_shifts[row] = negative_shift;
+    tile.positive_shifts[row] = positive_shift;
+#pragma omp simd
+    for (int64_t i = first; i < first + width; ++i) {
+      const bool is_negative = label[i] == omni::negative, is_positive = label[i] == omni::positive;
+      const R e_x = exponential(term[i] - (is_positive ? positive_shift : negative_shift));
+      term[i] = e_x;
+      negative[i] = is_negative ? e_x : R(0);
+      positive[i] = is_positive ? e_x : R(0);
+    }
+  }
+
+  for (int64_t row = 0; row < n_row; ++row) {
+    tile.negative_sums[row] = reduce_lanes(negative + row * width, width, sum);
+    tile.positive_sums[row] = reduce_lanes(positive + row * width, width, sum);
+  }
 }
 
 // Losses of rows [begin, end).
 template <typename T, typename L>
 PSPGAN_CPU_CLONES void row_losses(
-    const Batch<T, L>& batch, int64_t begin, int64_t end, Scratch<Real<T>>& scratch, Real<T>* losses) {
-  using R = Real<T>;
-  R negative_shift[rows_per_tile], negative_sum[rows_per_tile];
-  R positive_shift[rows_per_tile], positive_sum[rows_per_tile];
-  for (int64_t start = begin; start < end; start += rows_per_tile) {
-    const int64_t n_row = std::min(rows_per_tile, end - start);
-    for (int64_t i = 0; i < n_row; ++i) {
-      const auto sides = sum_sides(batch, start + i, scratch);
-      negative_shift[i] = sides.negative_shift;
-      negative_sum[i] = sides.negative_sum;
-      positive_shift[i] = sides.positive_shift;
-      positive_sum[i] = sides.positive_sum;
-    }
+    const Batch<T, L>& batch, int64_t begin, int64_t end, Tile<Real<T>>& tile, Real<T>* losses) {
+  for (int64_t start = begin; start < end; start += tile.max_rows) {
+    const int64_t n_row = std::min(tile.max_rows, end - start);
+    sum_sides(batch, start, n_row, tile);
 #pragma omp simd
-    for (int64_t i = 0; i < n_row; ++i) {
-      losses[start + i] = omni::log_one_plus(negative_sum[i], negative_shift[i]) +
-          omni::log_one_plus(positive_sum[i], positive_shift[i]);
+    for (int64_t row = 0; row < n_row; ++row) {
+      losses[start + row] = omni::log_one_plus(tile.negative_sums[row], tile.negative_shifts[row]) +
+          omni::log_one_plus(tile.positive_sums[row], tile.positive_shifts[row]);
     }
   }
 }
@@ -131,22 +175,38 @@ PSPGAN_CPU_CLONES void row_gradients(
     const Real<T>* grad,
     int64_t grad_stride,
     Real<T> grad_scale,
-    Scratch<Real<T>>& scratch,
+    Tile<Real<T>>& tile,
     T* grad_scores) {
   using R = Real<T>;
-  for (int64_t row = begin; row < end; ++row) {
-    const auto sides = sum_sides(batch, row, scratch);
-    const R scale = grad[row * grad_stride] * grad_scale * batch.gamma;
-    const R negative_scale = scale / omni::one_plus(sides.negative_sum, sides.negative_shift);
-    const R positive_scale = -scale / omni::one_plus(sides.positive_sum, sides.positive_shift);
-    const int32_t* label = scratch.labels.data();
-    const R* term = scratch.terms.data();
-    T* out = grad_scores + row * batch.n_class;
+  const int64_t width = tile.width();
+  for (int64_t start = begin; start < end; start += tile.max_rows) {
+    const int64_t n_row = std::min(tile.max_rows, end - start);
+    sum_sides(batch, start, n_row, tile);
+    R* negative_scale = tile.negative_sums.data();
+    R* positive_scale = tile.positive_sums.data();
 #pragma omp simd
-    for (int64_t i = 0; i < batch.n_class; ++i) {
-      const bool is_negative = label[i] == omni::negative, is_positive = label[i] == omni::positive;
-      const R slope = term[i] * (is_positive ? positive_scale : negative_scale);
-      out[i] = from_real<T>(is_negative | is_positive ? slope : R(0));
+    for (int64_t row = 0; row < n_row; ++row) {
+      const R scale = grad[(start + row) * grad_stride] * grad_scale * batch.gamma;
+      negative_scale[row] = scale / omni::one_plus(tile.negative_sums[row], tile.negative_shifts[row]);
+      positive_scale[row] = -scale / omni::one_plus(tile.positive_sums[row], tile.positive_shifts[row]);
+    }
+    const int32_t* label = tile.labels.data();
+    R* slope = tile.terms.data();
+    for (int64_t row = 0; row < n_row; ++row) {
+      const R of_negative = negative_scale[row], of_positive = positive_scale[row];
+#pragma omp simd
+      for (int64_t i = row * width; i < (row + 1) * width; ++i) {
+        const bool is_negative = label[i] == omni::negative, is_positive = label[i] == omni::positive;
+        const R x = slope[i] * (is_positive ? of_positive : of_negative);
+        slope[i] = is_negative | is_positive ? x : R(0);
+      }
+    }
+    for (int64_t row = 0; row < n_row; ++row) {
+      T* out = grad_scores + (start + row) * batch.n_class;
+#pragma omp simd
+      for (int64_t i = 0; i < batch.n_class; ++i) {
+        out[i] = from_real<T>(slope[row * width + i]);
+      }
     }
   }
 }
@@ -181,13 +241,13 @@ void with_batch(const Tensor& scores, const Tensor& labels, double margin, doubl
   });
 }
 
-// Calls f(begin, end, scratch) for ranges that make up all rows, with a scratch that is the thread's own.
+// Calls f(begin, end, tile) for ranges that make up all rows, with a tile that is the thread's own.
 template <typename R, typename F>
 void for_ranges_of_rows(int64_t n_row, int64_t n_class, const F& f) {
   const int64_t rows_per_task = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, n_class));
   torch::stable::parallel_for(0, n_row, rows_per_task, [&](int64_t begin, int64_t end) {
-    Scratch<R> scratch(n_class);
-    f(begin, end, scratch);
+    Tile<R> tile(n_class);
+    f(begin, end, tile);
   });
 }
 
@@ -207,8 +267,8 @@ Tensor omni_loss(Tensor scores, Tensor labels, double margin, double gamma, int6
     R* out = loss.mutable_data_ptr<R>();
     std::vector<R> unreduced(reduction == Reduction::none ? 0 : n_row);
     R* losses = reduction == Reduction::none ? out : unreduced.data();
-    for_ranges_of_rows<R>(n_row, batch.n_class, [&](int64_t begin, int64_t end, Scratch<R>& scratch) {
-      row_losses(batch, begin, end, scratch, losses);
+    for_ranges_of_rows<R>(n_row, batch.n_class, [&](int64_t begin, int64_t end, Tile<R>& tile) {
+      row_losses(batch, begin, end, tile, losses);
     });
     if (reduction != Reduction::none) {
       *out = reduce(unreduced, reduction);
@@ -233,8 +293,8 @@ Tensor omni_loss_backward(
     const int64_t upstream_stride = reduction == Reduction::none ? grad.stride(0) : 0;
     const R upstream_scale = reduction == Reduction::mean ? R(1) / static_cast<R>(n_row) : R(1);
     T* out = grad_scores.mutable_data_ptr<T>();
-    for_ranges_of_rows<R>(n_row, n_class, [&](int64_t begin, int64_t end, Scratch<R>& scratch) {
-      row_gradients(batch, begin, end, upstream, upstream_stride, upstream_scale, scratch, out);
+    for_ranges_of_rows<R>(n_row, n_class, [&](int64_t begin, int64_t end, Tile<R>& tile) {
+      row_gradients(batch, begin, end, upstream, upstream_stride, upstream_scale, tile, out);
     });
   });
   return grad_scores;

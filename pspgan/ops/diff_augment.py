@@ -265,15 +265,11 @@ def _unsupported(draws: DiffAugmentDraws) -> str | None:
 def _arguments(x: Tensor, draws: DiffAugmentDraws) -> list[Tensor]:
     """The draws as the native operator takes them: one tensor an operation, empty where it was not drawn."""
     real = torch.float64 if x.dtype == torch.float64 else torch.float32
-    nothing = x.new_empty(0, dtype=real), x.new_empty(0, dtype=torch.int64)
     arguments = []
     for operation in OPERATIONS:
         draw = getattr(draws, operation)
-        is_color = operation in POLICIES["color"]
-        if draw is None:
-            arguments.append(nothing[0 if is_color else 1])
-        else:
-            arguments.append(draw.to(real if is_color else torch.int64))
+        dtype = real if operation in POLICIES["color"] else torch.int64
+        arguments.append(x.new_empty(0, dtype=dtype) if draw is None else draw.to(dtype))
     return arguments
 
 
