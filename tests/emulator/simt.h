@@ -30,7 +30,7 @@ inline const dim3& gridDim = simt::position.grid;
 #define GPU_DYNAMIC_SHARED(T, name) T* const name = ::simt::dynamic_shared_array<T>()
 
 #define GPU_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
-  ::simt::launch(#kernel, kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
+  ::simt::launch(#kernel, kernel, grid, block, shared_bytes, stream __VA_OPT__(, ) __VA_ARGS__)
 
 #define GPU_LOAD(pointer) (::simt::load(pointer))
 #define GPU_LOAD_IF(wanted, pointer, otherwise) \

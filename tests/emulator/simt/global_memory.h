@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <type_traits>
 
 #include "simt/scheduler.h"
@@ -15,10 +14,7 @@ template <typename T>
 void access(Access kind, const T* pointer, const Place& place) {
   static_assert(std::is_trivially_copyable_v<T>);
   if (reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) != 0) {
-    fail_in_thread(
-        std::string("misaligned ") + (kind == Access::load ? "load" : "store") + " of " +
-            std::to_string(sizeof(T)) + " bytes",
-        place);
+    fail_in_thread(place, "misaligned ", kind == Access::load ? "load" : "store", " of ", sizeof(T), " bytes");
   }
   if (counter != nullptr) {
     Bookkeeping unseen;

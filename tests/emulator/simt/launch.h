@@ -47,18 +47,23 @@ struct Launch {
 };
 
 // What CUDA refuses on every device of compute capability 8 and later; empty if nothing.
-inline std::string objection(const Launch& launch) {
-  const auto too_many = [](std::uint64_t n, std::uint64_t most, const char* what) {
-    return n >= 1 && n <= most
-               ? ""
-               : std::string(what) + " is " + std::to_string(n) + ", not from 1 to " + std::to_string(most) + "; ";
+inline std::string objections(const Launch& launch) {
+  std::string found;
+  const auto limit = [&](const char* what, std::uint64_t n, std::uint64_t least, std::uint64_t most) {
+    if (n < least || n > most) {
+      found += text(what, " is ", n, ", not from ", least, " to ", most, "; ");
+    }
   };
-  const auto& [kernel, grid, block, shared_bytes] = launch;
-  return too_many(grid.x, 0x7fffffff, "grid.x") + too_many(grid.y, 65535, "grid.y") +
-         too_many(grid.z, 65535, "grid.z") + too_many(block.x, 1024, "block.x") +
-         too_many(block.y, 1024, "block.y") + too_many(block.z, 64, "block.z") +
-         too_many(std::uint64_t{block.x} * block.y * block.z, 1024, "the number of threads in a block") +
-         (shared_bytes <= most_shared_bytes ? "" : std::to_string(shared_bytes) + " bytes of shared memory; ");
+  const dim3 grid = launch.grid, block = launch.block;
+  limit("grid.x", grid.x, 1, 0x7fffffff);
+  limit("grid.y", grid.y, 1, 65535);
+  limit("grid.z", grid.z, 1, 65535);
+  limit("block.x", block.x, 1, 1024);
+  limit("block.y", block.y, 1, 1024);
+  limit("block.z", block.z, 1, 64);
+  limit("the number of threads in a block", std::uint64_t{block.x} * block.y * block.z, 1, 1024);
+  limit("the size of dynamic shared memory", launch.shared_bytes, 0, most_shared_bytes);
+  return found;
 }
 
 // For the threads of one block, kept for the next; but ThreadSanitizer, to which blocks run at the same time,
@@ -127,9 +132,9 @@ void launch(
     plain_name = plain_name.substr(1, plain_name.size() - 2);
   }
   const Launch launch{plain_name, grid, block, shared_bytes};
-  if (std::string reason = objection(launch); !reason.empty()) {
+  if (const std::string reason = objections(launch); !reason.empty()) {
     last_error = cudaErrorInvalidConfiguration;
-    configuration_error() = "kernel " + plain_name + ": " + reason;
+    configuration_error() = text("kernel ", plain_name, ": ", reason);
     return;
   }
   using Call = std::pair<void (*)(Parameters...), std::tuple<Parameters...>>;

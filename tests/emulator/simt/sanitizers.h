@@ -10,7 +10,6 @@
 #include <memory>
 #include <span>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -117,8 +116,7 @@ class TsanThreads {
 #if defined(__SANITIZE_THREAD__)
   void* next() {
     if (n_used_ == most) {
-      throw std::length_error(
-          "simt: ThreadSanitizer has no more than " + std::to_string(most) + " threads a launch");
+      throw std::length_error("simt: more than 8000 threads in a launch, which ThreadSanitizer has not");
     }
     if (n_used_ == pool_.size()) {
       pool_.push_back(__tsan_create_fiber(0));

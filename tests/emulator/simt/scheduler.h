@@ -152,8 +152,7 @@ class Block {
     for (Thread& thread : threads_) {
       if (!same(thread.place, current_->place)) {
         fail_in_block(
-            "divergent __syncthreads: some threads wait at " + text(thread.place) + ", others at " +
-            text(current_->place));
+            "divergent __syncthreads: some threads wait at ", thread.place, ", others at ", current_->place);
       }
       flows.push_back(&thread.fiber.flow());
       make_ready(thread);
@@ -167,7 +166,7 @@ class Block {
     Bookkeeping unseen;
     const unsigned own = 1u << current_->lane();
     if ((mask & own) == 0) {
-      fail_in_thread(std::string("lane outside its own mask: ") + operation, place);
+      fail_in_thread(place, "lane outside its own mask: ", operation);
     }
     stop(State::in_warp, operation, place, mask);
     current_->exchange = exchange;
@@ -218,9 +217,12 @@ class Block {
       for (const Thread& thread : threads_) {
         if (thread.state == State::at_barrier) {
           fail_in_block(
-              "__syncthreads after a return: " + std::to_string(n_returned_) + " of " +
-              std::to_string(threads_.size()) + " threads have returned, the others wait at " +
-              text(thread.place));
+              "__syncthreads after a return: ",
+              n_returned_,
+              " of ",
+              threads_.size(),
+              " threads have returned, the others wait at ",
+              thread.place);
         }
       }
     }
@@ -239,10 +241,10 @@ class Block {
     for (unsigned number = warp.first; number < threads_.size() && number < warp.first + warp_size; ++number) {
       lanes_by_state[description(threads_[number])] |= 1u << number % warp_size;
     }
-    std::string report = "divergent warp " + std::to_string(warp.first / warp_size);
+    std::string report = text("divergent warp ", warp.first / warp_size);
     const char* separator = ": ";
     for (const auto& [state, lanes] : lanes_by_state) {
-      report += separator + ("lanes " + ranges(lanes)) + " " + state;
+      report += text(separator, "lanes ", ranges(lanes), " ", state);
       separator = "; ";
     }
     fail_in_block(report);

@@ -38,9 +38,7 @@ class SharedMemory {
     }
     used_ += identity == dynamic_identity() ? 0 : bytes;
     if (used_ > most_shared_bytes) {
-      fail_in_block(
-          "too much shared memory: " + std::to_string(used_) + " bytes, of at most " +
-          std::to_string(most_shared_bytes));
+      fail_in_block("too much shared memory: ", used_, " bytes, of at most ", most_shared_bytes);
     }
     arrays_.push_back({identity, std::make_unique<std::byte[]>(bytes)});
     std::memset(arrays_.back().bytes.get(), 0xff, bytes);

@@ -3,7 +3,7 @@
 
 #include <bit>
 #include <cstdint>
-#include <cstdio>
+#include <sstream>
 #include <string>
 
 #include "simt/fiber.h"
@@ -41,23 +41,28 @@ inline std::string description(const Thread& thread) {
   if (thread.state == State::returned) {
     return "have returned";
   }
-  char mask[sizeof ", mask ffffffff"] = "";
+  std::ostringstream out;
+  out << "wait in " << thread.operation << " at " << thread.place;
   if (thread.state == State::in_warp) {
-    std::snprintf(mask, sizeof mask, ", mask %08x", thread.mask);
+    out << ", mask " << std::hex << thread.mask;
   }
-  return std::string("wait in ") + thread.operation + " at " + text(thread.place) + mask;
+  return out.str();
 }
 
 // The lanes of a mask as "0-3 7".
 inline std::string ranges(std::uint64_t lanes) {
-  std::string text;
+  std::ostringstream out;
+  const char* separator = "";
   for (int begin = 0, end; lanes >> begin != 0; begin = end) {
     begin += std::countr_zero(lanes >> begin);
     end = begin + std::countr_one(lanes >> begin);
-    text +=
-        (text.empty() ? "" : " ") + std::to_string(begin) + (end - begin > 1 ? "-" + std::to_string(end - 1) : "");
+    out << separator << begin;
+    if (end - begin > 1) {
+      out << "-" << end - 1;
+    }
+    separator = " ";
   }
-  return text;
+  return out.str();
 }
 
 }  // namespace simt

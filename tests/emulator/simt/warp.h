@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <string>
 #include <type_traits>
 
 #include "simt/scheduler.h"
@@ -15,8 +14,7 @@ template <typename T>
 T shuffle(const char* operation, unsigned mask, T value, unsigned source, Place place) {
   static_assert(std::is_arithmetic_v<T> && sizeof(T) <= sizeof(std::uint64_t));
   if ((mask >> source & 1) == 0) {
-    fail_in_thread(
-        "lane outside the mask: " + std::string(operation) + " reads lane " + std::to_string(source), place);
+    fail_in_thread(place, "lane outside the mask: ", operation, " reads lane ", source);
   }
   Exchange exchange;
   exchange.source = source;

@@ -2,8 +2,9 @@
 // there.
 #pragma once
 
-#include <cstdint>
+#include <ostream>
 #include <source_location>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -20,12 +21,20 @@ inline bool same(const Place& a, const Place& b) {
          (a.file_name() == b.file_name() || std::string_view(a.file_name()) == b.file_name());
 }
 
-inline std::string text(const Place& place) {
-  return std::string(place.file_name()) + ":" + std::to_string(place.line());
+inline std::ostream& operator<<(std::ostream& out, const Place& place) {
+  return out << place.file_name() << ":" << place.line();
 }
 
-inline std::string text(uint3 index) {
-  return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " + std::to_string(index.z) + ")";
+inline std::ostream& operator<<(std::ostream& out, uint3 index) {
+  return out << "(" << index.x << ", " << index.y << ", " << index.z << ")";
+}
+
+// The parts printed one after the other.
+template <typename... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
 }
 
 // What threadIdx, blockIdx, blockDim and gridDim show. They change at every switch of threads.
@@ -41,12 +50,14 @@ struct Fault : std::logic_error {
   using std::logic_error::logic_error;
 };
 
-[[noreturn]] inline void fail_in_block(const std::string& what) {
-  throw Fault(what + "; kernel " + position.kernel + ", block " + text(position.block_index));
+template <typename... Parts>
+[[noreturn]] void fail_in_block(const Parts&... what) {
+  throw Fault(text(what..., "; kernel ", position.kernel, ", block ", position.block_index));
 }
 
-[[noreturn]] inline void fail_in_thread(const std::string& what, const Place& place) {
-  fail_in_block(what + " at " + text(place) + ", thread " + text(position.thread_index));
+template <typename... Parts>
+[[noreturn]] void fail_in_thread(const Place& place, const Parts&... what) {
+  fail_in_block(what..., " at ", place, ", thread ", position.thread_index);
 }
 
 }  // namespace simt
