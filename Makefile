@@ -9,7 +9,7 @@ PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt $(PIP_FLAGS)
-NATIVE_SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp)
+NATIVE_SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu csrc/*/*.cuh)
 CMAKE_BUILD := build/cmake
 
 .DEFAULT_GOAL := help
