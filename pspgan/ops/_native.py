@@ -76,8 +76,8 @@ def load(folder: Path) -> NativeStatus:
     if not path.exists():
         return NativeStatus(
             path,
-            reason=f"{path} is not there, so pspgan was built without a C++ compiler, or not built at all; "
-            "install one and run `pip install --no-build-isolation .` again",
+            reason=f"{path} is not there: pspgan was built with PSPGAN_NATIVE=0, without a C++ compiler, "
+            "or not at all; run `pip install --no-build-isolation .` again",
         )
     if error := _load_module(path):
         return NativeStatus(
