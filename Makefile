@@ -41,8 +41,8 @@ ifeq (,$(shell command -v cmake))
 	@echo "cmake not found: the C++ unit tests are skipped"
 else
 	cmake -S . -B $(CMAKE_BUILD) -DCMAKE_BUILD_TYPE=Release -DPython3_EXECUTABLE=$(abspath $(BIN))/python
-	cmake --build $(CMAKE_BUILD)
-	ctest --test-dir $(CMAKE_BUILD) --output-on-failure
+	cmake --build $(CMAKE_BUILD) --parallel
+	ctest --test-dir $(CMAKE_BUILD) --output-on-failure --parallel 2
 endif
 
 lint: install ## ruff
