@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pspgan import ops
+
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
 
@@ -63,6 +65,7 @@ def test_simulated_steel(run_script, tmp_path):
     assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.skipif(not ops.native_status().available, reason=str(ops.native_status()))
 def test_benchmark_of_operators(run_script, tmp_path):
     printed = run_script(ROOT / "benchmarks" / "ops.py", "--seconds", 0.01, "--json", tmp_path / "ops.json")
     result = json.loads((tmp_path / "ops.json").read_text())
