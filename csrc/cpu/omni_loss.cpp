@@ -164,6 +164,15 @@ PSPGAN_CPU_CLONES void row_losses(
   }
 }
 
+// A function of its own, because deep in another one the conversion to half stays scalar.
+template <typename T>
+PSPGAN_CPU_CLONES void narrow(const Real<T>* from, int64_t n, T* to) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    to[i] = from_real<T>(from[i]);
+  }
+}
+
 // Gradients of rows [begin, end). d loss / d score is gamma e^t / (1 + sum) for a negative and -gamma e^-t /
 // (1 + sum) for a positive. The sums are made again, not saved by the forward: that costs no exponential
 // beyond those the gradient needs.
@@ -202,11 +211,7 @@ PSPGAN_CPU_CLONES void row_gradients(
       }
     }
     for (int64_t row = 0; row < n_row; ++row) {
-      T* out = grad_scores + (start + row) * batch.n_class;
-#pragma omp simd
-      for (int64_t i = 0; i < batch.n_class; ++i) {
-        out[i] = from_real<T>(slope[row * width + i]);
-      }
+      narrow(slope + row * width, batch.n_class, grad_scores + (start + row) * batch.n_class);
     }
   }
 }

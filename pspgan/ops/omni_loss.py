@@ -58,7 +58,8 @@ def omni_loss(
     """
     _check(scores, labels, reduction)
     if _native.use_native("omni_loss", impl, scores.device):
-        return torch.ops.pspgan.omni_loss(scores, labels, margin, gamma, REDUCTIONS[reduction])
+        operator = torch.ops.pspgan.omni_loss if torch.compiler.is_compiling() else _EagerOmniLoss.apply
+        return operator(scores, labels, margin, gamma, REDUCTIONS[reduction])
     rows = reference.omni_loss(scores, labels, margin, gamma)
     if reduction == "mean":
         return rows.mean()
@@ -97,13 +98,13 @@ def _fake_omni_loss_backward(
     return scores.new_empty(scores.shape)
 
 
-def _save_for_backward(ctx, inputs: tuple, output: Tensor) -> None:
+def _save_for_backward(ctx, inputs: tuple, output: Tensor | None) -> None:
     *tensors, ctx.margin, ctx.gamma, ctx.reduction = inputs
     ctx.save_for_backward(*tensors)
 
 
 def _differentiate_forward(ctx, grad: Tensor) -> tuple:
-    grad_scores = torch.ops.pspgan.omni_loss_backward(
+    grad_scores = torch.ops.pspgan.omni_loss_backward.default(
         grad, *ctx.saved_tensors, ctx.margin, ctx.gamma, ctx.reduction
     )
     return grad_scores, None, None, None, None
@@ -135,6 +136,28 @@ def _differentiate_backward(ctx, cotangent: Tensor) -> tuple:
     else:
         row_grad, grad_grad = grad, by_row.sum()
     return grad_grad, (row_grad * slope * change).to(scores.dtype), None, None, None, None
+
+
+class _EagerOmniLoss(torch.autograd.Function):
+    """The operator with its derivatives, for calls outside torch.compile.
+
+    Below, torch is given the same derivatives, and wraps them in Python that every call of either operator
+    passes through before it comes to a kernel. On the few numbers of a batch that takes a third of the time
+    of forward and backward; here the kernels are called from below that wrapper.
+    """
+
+    @staticmethod
+    def forward(ctx, *inputs) -> Tensor:
+        _save_for_backward(ctx, inputs, None)
+        with torch._C._AutoDispatchBelowAutograd():
+            return torch.ops.pspgan.omni_loss.default(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple:
+        if torch.is_grad_enabled():  # the backward will be differentiated itself
+            return _differentiate_forward(ctx, grad)
+        with torch._C._AutoDispatchBelowAutograd():
+            return _differentiate_forward(ctx, grad)
 
 
 if _native.status.available:

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "common/exponential.h"
+#include "common/float16.h"
+#include "common/logarithm.h"
 #include "common/omni_loss.h"
 
 namespace {
@@ -60,6 +62,63 @@ void exponential_of_special_values() {
   check(pspgan::exponential(-inf) == 0.0f, "e^-inf", pspgan::exponential(-inf), 0);
   check(std::isnan(pspgan::exponential(nan)), "e^nan", pspgan::exponential(nan), nan);
   check(std::isnan(pspgan::exponential(-nan)), "e^-nan", pspgan::exponential(-nan), nan);
+}
+
+// Every 997th float above -1.
+void log_of_one_plus_is_accurate() {
+  double worst = 0;
+  for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 997) {
+    const float x = pspgan::float_of(static_cast<uint32_t>(bits));
+    if (x > -1 && x < inf) {
+      worst = std::fmax(worst, error_in_ulp(pspgan::log_of_one_plus(x), std::log1p(static_cast<long double>(x))));
+    }
+  }
+  std::printf("log_of_one_plus: %.3f ulp\n", worst);
+  check(worst <= 1.0, "log_of_one_plus, ulp", worst, 1.0);
+  check(pspgan::log_of_one_plus(0.0f) == 0.0f, "log 1", pspgan::log_of_one_plus(0.0f), 0);
+  check(pspgan::log_of_one_plus(inf) == inf, "log inf", pspgan::log_of_one_plus(inf), inf);
+  check(std::isnan(pspgan::log_of_one_plus(nan)), "log nan", pspgan::log_of_one_plus(nan), nan);
+}
+
+// What 16 bits with so many bits of mantissa mean, by the definition of such numbers.
+double value_of(uint16_t bits, int mantissa_bits) {
+  const int largest_exponent = (1 << (15 - mantissa_bits)) - 1, bias = largest_exponent / 2;
+  const int exponent = (bits & 0x7fff) >> mantissa_bits, mantissa = bits & ((1 << mantissa_bits) - 1);
+  const double sign = bits & 0x8000 ? -1 : 1;
+  if (exponent == largest_exponent) {
+    return mantissa != 0 ? std::nan("") : sign * std::numeric_limits<double>::infinity();
+  }
+  const int hidden = exponent != 0 ? 1 << mantissa_bits : 0;
+  return sign * std::ldexp(hidden + mantissa, (exponent != 0 ? exponent : 1) - bias - mantissa_bits);
+}
+
+// Every number of 16 bits comes back as itself; what lies between two neighbours goes to the nearer, and from
+// the middle to the even one. Beyond the largest number there is infinity, as if one more step away.
+template <typename Widen, typename Narrow>
+void narrowing_is_exact(const char* name, int mantissa_bits, Widen widen, Narrow narrow) {
+  for (uint32_t word = 0; word < 0x10000; ++word) {
+    const uint16_t bits = static_cast<uint16_t>(word);
+    const double value = value_of(bits, mantissa_bits);
+    const float x = widen(bits);
+    if (std::isnan(value)) {
+      check(std::isnan(x) && std::isnan(value_of(narrow(x), mantissa_bits)), name, x, value);
+      continue;
+    }
+    check(x == value && std::signbit(x) == std::signbit(value), name, x, value);
+    check(narrow(x) == bits, name, narrow(x), bits);
+    if (std::isinf(value)) {
+      continue;
+    }
+    const double step = std::fabs(value - value_of(static_cast<uint16_t>(bits ^ 1), mantissa_bits));
+    const double away = bits & 0x8000 ? -step : step;
+    const bool is_even = (bits & 1) == 0;
+    const float middle = static_cast<float>(value + away / 2);
+    const uint16_t next = static_cast<uint16_t>(bits + 1);
+    check(narrow(middle) == (is_even ? bits : next), name, narrow(middle), is_even ? bits : next);
+    check(narrow(std::nextafter(middle, x)) == bits, name, narrow(std::nextafter(middle, x)), bits);
+    const float beyond = std::nextafter(middle, away > 0 ? inf : -inf);
+    check(narrow(beyond) == next, name, narrow(beyond), next);
+  }
 }
 
 // log(1 + sum e^x) the way the kernels compute it, in float, and the weight of its first exponent.
@@ -127,6 +186,9 @@ void exponent_changes_sign_for_positives() {
 int main() {
   exponential_is_accurate();
   exponential_of_special_values();
+  log_of_one_plus_is_accurate();
+  narrowing_is_exact("bfloat16", 7, pspgan::bfloat16_to_float, pspgan::float_to_bfloat16);
+  narrowing_is_exact("half", 10, pspgan::half_to_float, pspgan::float_to_half);
   log_one_plus_is_accurate();
   log_one_plus_at_the_edges();
   row_of_the_paper();

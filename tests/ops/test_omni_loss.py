@@ -145,6 +145,39 @@ def test_empty(shape, impl):
 
 
 @pytest.mark.parametrize("impl", IMPLS)
+def test_reductions_of_an_empty_batch(impl):
+    scores, labels = torch.zeros(0, 3, requires_grad=True), torch.zeros(0, 3, dtype=torch.int8)
+    assert ops.omni_loss(scores, labels, reduction="mean", impl=impl).isnan()
+    assert ops.omni_loss(scores, labels, reduction="sum", impl=impl) == 0
+    ops.omni_loss(scores, labels, impl=impl).backward()
+    assert scores.grad.shape == (0, 3)
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("reduction", "number"), [("none", 0), ("mean", 1), ("sum", 2)])
+def test_operator_and_function_have_the_same_derivatives(reduction, number, dtype):
+    # Calls of the operator find its registered derivative, eager ones of the function their own way to it.
+    scores, labels = random_rows(300, 21, dtype=dtype)
+    results = []
+    for call in (
+        lambda x: ops.omni_loss(x, labels, 0.1, 2.0, reduction, "native"),
+        lambda x: torch.ops.pspgan.omni_loss(x, labels, 0.1, 2.0, number),
+    ):
+        x = scores.clone().requires_grad_()
+        loss = call(x)
+        upstream = torch.linspace(-1, 2, loss.numel(), dtype=loss.dtype).view_as(loss)
+        (gradient,) = torch.autograd.grad(loss, x, upstream, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.float().square().sum(), x)
+        results.append((loss, gradient, second))
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+    assert results[0][2].abs().max() > 0
+
+    loss = ops.omni_loss(scores, labels, 0.1, 2.0, reduction, "reference")
+    torch.testing.assert_close(results[0][0], loss, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("impl", IMPLS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nan_and_infinity_reach_the_loss_unless_ignored(dtype, impl):
     nan, inf = math.nan, math.inf
