@@ -133,15 +133,23 @@ bool block_number_right() {
   return planted ? out[0] == 4 : out == std::vector<int>{1, 2, 3, 4};
 }
 
-// The same, at a barrier's wrong side for anybody who thinks that barriers order blocks.
+[[gnu::noinline]] __device__ void write_one_and_two(int* to) {
+  to[0] = 1;
+  to[1] = 2;
+}
+
+// The same, at a barrier's wrong side for anybody who thinks that barriers order blocks. (What is written comes
+// from an array on the thread's own stack: there, blocks must not be taken to race.)
 template <bool planted>
 __global__ void block_number_then_barrier(int* out) {
+  int own[2];
+  write_one_and_two(own);
   if (threadIdx.x == 0) {
-    GPU_STORE(out + (planted ? 0 : blockIdx.x), 1);
+    GPU_STORE(out + (planted ? 0 : blockIdx.x), own[threadIdx.x]);
   }
   __syncthreads();
   if (threadIdx.x == 1) {
-    GPU_STORE(out + (planted ? 0 : blockIdx.x), 2);
+    GPU_STORE(out + (planted ? 0 : blockIdx.x), own[threadIdx.x]);
   }
 }
 

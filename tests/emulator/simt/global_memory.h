@@ -29,7 +29,7 @@ T load(const T* pointer, Place place = Place::current()) {
 }
 
 template <typename T>
-void store(T* pointer, const std::type_identity_t<T>& value, Place place = Place::current()) {
+void store(T* pointer, std::type_identity_t<T> value, Place place = Place::current()) {
   access(Access::store, pointer, place);
   *pointer = value;
 }

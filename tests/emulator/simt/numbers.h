@@ -65,7 +65,7 @@ inline __half __float2half_rn(float x) {
     const float multiple = std::fabs(x) * 0x1p24f;
     return signed_half(static_cast<std::uint32_t>(std::nearbyint(multiple)));
   }
-  if (magnitude >= simt::bits_of(65520.0f)) {  // halfway from the largest half to what would be the next
+  if (magnitude >= simt::bits_of(65536.0f)) {  // below it, rounding carries into infinity by itself
     return signed_half(0x7c00);
   }
   return signed_half(simt::drop_bits(magnitude, 13) - ((127u - 15u) << 10));

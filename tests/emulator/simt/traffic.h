@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -56,6 +57,7 @@ class TrafficCounter {
     ++kernel_->launches;
     ++traffic_.total.launches;
     n_thread_ = n_thread;
+    sites_.clear();  // what a launch that failed has left
   }
 
   // Thread number `thread` of the block passes `place`, and wants `bytes` at `address` or, for nullptr, nothing.
@@ -125,8 +127,7 @@ class TrafficCounter {
   Traffic traffic_;
   KernelTraffic* kernel_ = nullptr;
   std::size_t n_thread_ = 0;
-  // The file's name by its address would do, were it not that each instantiation of a template may have its own.
-  std::map<std::tuple<unsigned, unsigned, std::string, Access, std::size_t>, Site> sites_;
+  std::map<std::tuple<unsigned, unsigned, std::string_view, Access, std::size_t>, Site> sites_;  // by place
 };
 inline TrafficCounter* counter = nullptr;  // nobody counts
 
