@@ -123,17 +123,17 @@ def prepare_cuda(wanted: str) -> bool:
     """Whether the CUDA module is built; if so, torch's build tools are told what they would guess wrong."""
     import torch
 
+    if wanted == "0":
+        return False
     toolkit = cuda_toolkit()
-    lacking = no_cuda_because(torch.version.cuda, toolkit)
-    if wanted == "1" and lacking:
-        sys.exit(f"pspgan: PSPGAN_CUDA=1, but {lacking}.")
-    if wanted == "0" or lacking:
-        if wanted == "auto" and torch.version.cuda:
+    if lacking := no_cuda_because(torch.version.cuda, toolkit):
+        if wanted == "1":
+            sys.exit(f"pspgan: PSPGAN_CUDA=1, but {lacking}.")
+        if torch.version.cuda:
             warn(f"no CUDA operators are built: {lacking}.")
         return False
-    os.environ["CUDA_HOME"] = str(
-        toolkit
-    )  # read when torch's build tools are imported, so not before this line
+    # Torch's build tools read this when they are imported, so that must not happen before.
+    os.environ["CUDA_HOME"] = str(toolkit)
     choose_gpus(toolkit)
     return True
 
