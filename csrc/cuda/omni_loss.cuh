@@ -70,7 +70,7 @@ struct OmniSides {
 
 template <typename T, typename L, int V>
 __device__ __forceinline__ void add_classes(
-    const Pack<T, V>& scores, const Pack<L, V>& labels, Real<T> margin, Real<T> gamma, OmniSides<Real<T>>& sides) {
+    Pack<T, V> scores, Pack<L, V> labels, Real<T> margin, Real<T> gamma, OmniSides<Real<T>>& sides) {
   using R = Real<T>;
   R exponents[V];
   R negative_largest = sides.negative.largest, positive_largest = sides.positive.largest;
