@@ -239,14 +239,38 @@ void faults_say_where() {
   }
 }
 
-// A launch after a fault finds nothing of it.
+[[gnu::noinline]] __device__ void fill(int* numbers, int n, int value) {
+  for (int i = 0; i < n; ++i) {
+    numbers[i] = value;
+  }
+}
+
+// Threads that keep arrays of some size on their stacks. They may end in the middle: the last by a fault, for
+// which the others are left where they wait.
+template <int n>
+__global__ void keep_array(bool fail, int* out) {
+  int kept[n];
+  fill(kept, n, threadIdx.x);
+  if (fail && threadIdx.x == 31) {
+    __syncwarp(1);
+  } else if (fail) {
+    __syncthreads();
+  }
+  GPU_STORE(out + threadIdx.x, kept[n / 2]);
+}
+
+// A launch after a fault finds nothing of it, neither in the emulator nor on the stacks.
 void faults_leave_nothing_behind() {
+  std::vector<int> out(32);
+  simt::config() = {.shuffle = false};
   try {
-    GPU_LAUNCH(diverge, 1, dim3(16, 2), 0, nullptr);
+    GPU_LAUNCH(keep_array<40>, 1, 32, 0, nullptr, true, out.data());
     CHECK(false);
   } catch (const simt::Fault&) {
-    every_thread_of_every_block_runs_once();
+    GPU_LAUNCH(keep_array<400>, 1, 32, 0, nullptr, false, out.data());
+    CHECK(out[0] == 0 && out[31] == 31);
   }
+  simt::config() = {};
 }
 
 void refused_launches() {

@@ -36,7 +36,10 @@ class Stacks {
     }
   }
   Stacks(const Stacks&) = delete;
-  ~Stacks() { munmap(pages_, n_ * stride); }
+  ~Stacks() {
+    forget_frames(pages_, n_ * stride);
+    munmap(pages_, n_ * stride);
+  }
 
   std::size_t size() const { return n_; }
 

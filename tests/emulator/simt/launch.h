@@ -40,6 +40,8 @@ inline std::string& configuration_error() {
 
 inline cudaError_t last_error = cudaSuccess;
 
+inline std::mutex one_launch_at_a_time;
+
 struct Launch {
   std::string kernel;
   dim3 grid, block;
@@ -125,8 +127,7 @@ void launch(
     cudaStream_t,
     Arguments&&... arguments) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...), "kernel parameters are copied as bytes");
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
+  const std::lock_guard lock(one_launch_at_a_time);
   std::string plain_name = name;
   if (plain_name.front() == '(') {  // (kernel<a, b>): the parentheses are there for the macro
     plain_name = plain_name.substr(1, plain_name.size() - 2);

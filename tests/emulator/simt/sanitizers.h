@@ -13,6 +13,7 @@
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -81,6 +82,14 @@ class Bookkeeping {
 #endif
 }
 
+// To be called before a stack is given back. AddressSanitizer would remember the frames of a fiber that was left
+// in the middle, and take them for those of the next that lives there.
+inline void forget_frames([[maybe_unused]] const void* stack, [[maybe_unused]] std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(stack, bytes);
+#endif
+}
+
 #if defined(__SANITIZE_THREAD__)
 // Calls __tsan_release or __tsan_acquire in the name of a thread that rests. Nothing instrumented may run
 // meanwhile.
@@ -111,9 +120,9 @@ inline void order_memory([[maybe_unused]] std::span<const Flow* const> flows) {
 // everything in it, is ordered before what follows. (To make one takes 0.6 ms.)
 class TsanThreads {
  public:
-  TsanThreads() = default;
   TsanThreads(const TsanThreads&) = delete;
 #if defined(__SANITIZE_THREAD__)
+  TsanThreads() { __tsan_release(&meeting_); }
   void* next() {
     if (n_used_ == most) {
       throw std::length_error("simt: more than 8000 threads in a launch, which ThreadSanitizer has not");
@@ -122,7 +131,6 @@ class TsanThreads {
       pool_.push_back(__tsan_create_fiber(0));
     }
     void* const thread = pool_[n_used_++];
-    __tsan_release(&meeting_);
     in_the_name_of(thread, &__tsan_acquire, &meeting_);
     return thread;
   }
@@ -139,6 +147,7 @@ class TsanThreads {
   inline static char meeting_ = 0;
   std::size_t n_used_ = 0;
 #else
+  TsanThreads() {}
   void* next() { return nullptr; }
 #endif
 };

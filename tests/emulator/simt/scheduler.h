@@ -5,6 +5,7 @@
 // nobody can go on, the kernel has diverged, and the report says who waits where.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <map>
@@ -197,12 +198,12 @@ class Block {
     for_lanes(warp, mask, [&](Thread& thread) {
       thread.exchange.votes = votes;
       thread.exchange.received = threads_[warp.first + thread.exchange.source].exchange.sent;
-      flows.push_back(&thread.fiber.flow());
+      if (memory == Memory::ordered) {
+        flows.push_back(&thread.fiber.flow());
+      }
       make_ready(thread);
     });
-    if (memory == Memory::ordered) {
-      order_memory(flows);
-    }
+    order_memory(flows);
   }
 
   template <typename Action>
@@ -213,25 +214,15 @@ class Block {
   }
 
   [[noreturn]] void report_who_waits() const {
-    if (n_at_barrier_ + n_returned_ == threads_.size()) {
-      for (const Thread& thread : threads_) {
-        if (thread.state == State::at_barrier) {
-          fail_in_block(
-              "__syncthreads after a return: ",
-              n_returned_,
-              " of ",
-              threads_.size(),
-              " threads have returned, the others wait at ",
-              thread.place);
-        }
-      }
-    }
     for (const Warp& warp : warps_) {
       if (!warp.meetings.empty()) {
         report_warp(warp);
       }
     }
-    fail_in_block("deadlock");
+    const auto at_barrier = [](const Thread& thread) { return thread.state == State::at_barrier; };
+    const Place place = std::find_if(threads_.begin(), threads_.end(), at_barrier)->place;
+    const std::string returned = text(n_returned_, " of ", threads_.size(), " threads have returned");
+    fail_in_block("__syncthreads after a return: ", returned, ", the others wait at ", place);
   }
 
   // "divergent warp 0: lanes 0-19 wait in __shfl_xor_sync at kernel.cu:12, mask ffffffff; lanes 20-31 have
