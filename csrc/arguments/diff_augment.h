@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
@@ -38,14 +37,16 @@ inline bool is_channels_last(const torch::stable::Tensor& x) {
   return true;
 }
 
+constexpr int64_t most_in_a_row = int64_t{1} << 30;  // sums of two places fit into 32 bits
+
 // The images as they are where they have no gaps, else a copy in order (batch, channel, y, x).
 inline Images dense_images(const torch::stable::Tensor& x) {
   STD_TORCH_CHECK(x.dim() == 4, "pspgan::diff_augment: images must be (batch, channel, y, x)");
   check_floating(x, "pspgan::diff_augment: images");
   const bool channels_last = is_channels_last(x);
   STD_TORCH_CHECK(
-      std::max(x.size(2), x.size(3) * (channels_last ? x.size(1) : 1)) <= std::numeric_limits<int32_t>::max(),
-      "pspgan::diff_augment: images have more than 2^31 - 1 rows, or values in a row");
+      std::max(x.size(2), x.size(3) * (channels_last ? x.size(1) : 1)) <= most_in_a_row,
+      "pspgan::diff_augment: images have more than 2^30 rows, or values in a row");
   const auto dense = channels_last ? x : torch::stable::contiguous(x);
   return {dense, x.size(0), x.size(1), x.size(2), x.size(3), channels_last};
 }
@@ -66,7 +67,7 @@ inline torch::stable::Tensor empty_like(const Images& images) {
 // that was not drawn comes and stays as a tensor without elements.
 inline torch::stable::Tensor dense_draws(
     const torch::stable::Tensor& draws, const Images& images, ScalarType type, int64_t columns, const char* name) {
-  if (draws.numel() == 0) {
+  if (draws.dim() == 1 && draws.numel() == 0) {
     return draws;
   }
   const bool fits = columns == 0 ? draws.dim() == 1 : draws.dim() == 2 && draws.size(1) == columns;

@@ -38,6 +38,7 @@ struct AugmentCall {
   int64_t planes;
   int32_t height, width;  // width in columns
   int32_t columns_per_pixel;
+  bool mixing;  // whether colors of a pixel's channels depend on each other
   bool backward;
 
   // An image's sum is made in parts, by a block each: consecutive vectors of the image.
@@ -46,9 +47,6 @@ struct AugmentCall {
   R* sums;  // (batch, parts); null without contrast
 
   __device__ __forceinline__ int64_t elements() const { return planes * height * width; }
-
-  // Whether colors of a pixel's channels depend on each other.
-  __device__ __forceinline__ bool mixing() const { return saturation && planes * columns_per_pixel > 1; }
 };
 
 // How painting divides an image into tiles, a block each: `rows` x `columns` of the output, of one plane, or of
@@ -304,7 +302,7 @@ __global__ void __launch_bounds__(augment_threads, paint_blocks_at_once)
   in += (image_index * call.planes + first_plane) * plane_elements;
   out += (image_index * call.planes + first_plane) * plane_elements;
 
-  if (!call.mixing()) {
+  if (!call.mixing) {
     load_tile<T, V>(tile, window, 1, in, shared);
     __syncthreads();
     store_tile<T, V>(tile, image, 1, 1, shared, nullptr, out);

@@ -33,9 +33,12 @@ inline int64_t parts(const DiffAugment& call) {
   return call.contrast ? std::clamp<int64_t>(divide_up(elements(call), elements_per_part), 1, most_parts) : 0;
 }
 
+// Whether colors of a pixel's channels depend on each other.
+inline bool mixes_channels(const DiffAugment& call) { return call.saturation && call.channels > 1; }
+
 inline AugmentTiles divide_into_tiles(
     const DiffAugment& call, int64_t element_size, int64_t real_size, int64_t columns_per_sector) {
-  const bool mixing = call.saturation && call.channels > 1;
+  const bool mixing = mixes_channels(call);
   const int64_t width = call.width * columns_per_pixel(call);
   const int64_t shortest_row = (sectors_per_mixing_row + 1) * columns_per_sector;
   const int64_t most_planes = (mixing_tile_bytes / shortest_row - real_size) / element_size;
@@ -65,9 +68,8 @@ inline AugmentTiles divide_into_tiles(
 }
 
 template <typename T>
-int64_t shared_bytes(const DiffAugment& call, const AugmentTiles& tiles) {
-  const bool mixing = call.saturation && call.channels > 1;
-  const int64_t pixels = mixing ? tiles.rows * tiles.columns / columns_per_pixel(call) : 0;
+int64_t bytes_of_tile(const DiffAugment& call, const AugmentTiles& tiles) {
+  const int64_t pixels = mixes_channels(call) ? tiles.rows * tiles.columns / columns_per_pixel(call) : 0;
   return elements_of_tile<T>(tiles) * sizeof(T) + pixels * sizeof(Real<T>);
 }
 
@@ -85,6 +87,7 @@ cudaError_t launch(
   device.height = static_cast<int32_t>(call.height);
   device.width = static_cast<int32_t>(call.width * columns_per_pixel(call));
   device.columns_per_pixel = static_cast<int32_t>(columns_per_pixel(call));
+  device.mixing = mixes_channels(call);
   device.backward = backward;
   device.parts = static_cast<int32_t>(parts(call));
   device.vectors_per_part = call.contrast ? divide_up(elements(call) / V, parts(call)) : 0;
@@ -98,7 +101,7 @@ cudaError_t launch(
   if (call.contrast) {
     GPU_LAUNCH((sum_images<T, V>), dim3(sum_blocks), dim3(augment_threads), 0, stream, device, in);
   }
-  const int64_t shared = shared_bytes<T>(call, tiles);
+  const int64_t shared = bytes_of_tile<T>(call, tiles);
   GPU_LAUNCH((paint_images<T, V>), dim3(paint_blocks), dim3(augment_threads), shared, stream, device, tiles, in, out);
   return cudaGetLastError();
 }
@@ -116,7 +119,7 @@ cudaError_t launch_aligned(
   const auto tiles = divide_into_tiles(call, sizeof(T), sizeof(Real<T>), columns_per_sector<V>);
   const bool aligned = reinterpret_cast<uintptr_t>(in) % 16 == 0 && reinterpret_cast<uintptr_t>(out) % 16 == 0 &&
       call.width * columns_per_pixel(call) % V == 0;
-  if (aligned && shared_bytes<T>(call, tiles) <= most_tile_bytes) {
+  if (aligned && bytes_of_tile<T>(call, tiles) <= most_tile_bytes) {
     return launch<T, V>(call, backward, tiles, from, to, scratch, stream);
   }
   return launch<T, 1>(call, backward, divide_into_tiles(call, sizeof(T), sizeof(Real<T>), 1), from, to, scratch, stream);

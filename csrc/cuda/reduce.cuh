@@ -15,7 +15,7 @@ struct Sum {
   }
 };
 
-// By comparison: the other one where one is NaN.
+// Of numbers: NaN must not occur.
 struct Maximum {
   template <typename R>
   __device__ __forceinline__ R operator()(R a, R b) const {

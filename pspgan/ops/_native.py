@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch.autograd import forward_ad
 
 FOLDER = Path(__file__).resolve().parent.parent
 OPERATORS = ("diff_augment", "omni_loss")
@@ -125,6 +126,13 @@ def _warn_once(problem: str) -> None:
     warnings.warn(f"pspgan: {problem}; the slower reference operators are used", RuntimeWarning, stacklevel=4)
 
 
+def _transformed() -> str | None:
+    """What is asked of an operator besides its value and gradients, which are all that it has rules for."""
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return "it has no rules for torch.func's transforms or forward-mode derivatives"
+    return None
+
+
 def use_native(operator: str, impl: str, device: torch.device, unsupported: str | None = None) -> bool:
     """Whether a call of `operator` goes to the native module.
 
@@ -143,7 +151,7 @@ def use_native(operator: str, impl: str, device: torch.device, unsupported: str 
     if impl not in ("auto", "native"):
         raise ValueError(f"{operator}: impl={impl!r} is none of 'auto', 'native', 'reference'")
     lacking = status.lacks(device)
-    problem = lacking or unsupported
+    problem = lacking or unsupported or _transformed()
     if problem is None:
         return True
     if impl == "native":

@@ -20,6 +20,7 @@ POLICIES = {
     "cutout": ("cutout",),
 }
 OPERATIONS = tuple(operation for operations in POLICIES.values() for operation in operations)
+PLACES = {"translation": (2,), "cutout": (4,)}  # operations drawn in pixels: numbers an image
 IMAGE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 MAX_STRENGTH = 8.0  # translation by up to the whole image; the other operations are beyond use long before
 
@@ -195,9 +196,9 @@ def diff_augment(x: Tensor, draws: DiffAugmentDraws, impl: str = "auto") -> Tens
         The augmented images, in the shape, dtype, device and memory format of `x`.
 
     Raises:
-        TypeError: for images of another dtype.
-        ValueError: where `draws` are for another number or size of images or on another device, or for an
-            unknown `impl`.
+        TypeError: for images of another dtype, or a translation or cutout that is not int64.
+        ValueError: where `draws` have another shape, are for another number or size of images or on another
+            device, or for an unknown `impl`.
         RuntimeError: for impl "native" where the native operator is not available, or for draws that require
             a gradient, which only the reference gives.
 
@@ -218,6 +219,13 @@ def diff_augment(x: Tensor, draws: DiffAugmentDraws, impl: str = "auto") -> Tens
         draw = getattr(draws, operation)
         if len(draw) != len(x):
             raise ValueError(f"diff_augment: draws for {len(draw)} images, {len(x)} images")
+        if draw.shape[1:] != PLACES.get(operation, ()):
+            wanted = ("batch", *PLACES.get(operation, ()))
+            raise ValueError(
+                f"diff_augment: {operation} {tuple(draw.shape)} is not ({', '.join(map(str, wanted))})"
+            )
+        if operation in PLACES and draw.dtype != torch.int64:
+            raise TypeError(f"diff_augment: {operation} is {draw.dtype}, not int64")
         if draw.device != x.device:
             raise ValueError(
                 f"diff_augment: draws are on {draw.device}, images on {x.device}; use draws.to(x.device)"

@@ -43,7 +43,7 @@ def omni_loss(
         A scalar, or (batch,) for reduction "none"; float64 for float64 scores, else float32.
 
     Raises:
-        TypeError: for scores or labels of another dtype.
+        TypeError: for scores or labels of another dtype, or a margin or gamma that is no number.
         ValueError: for shapes that are not (batch, class) in both, tensors on different devices, or an
             unknown `reduction` or `impl`.
         RuntimeError: for impl "native" where the native operator is not available.
@@ -56,7 +56,7 @@ def omni_loss(
     >>> omni_loss(torch.zeros(1, 4), labels)  # log(1 + 3) + log(1 + 1)
     tensor(2.0794)
     """
-    _check(scores, labels, reduction)
+    _check(scores, labels, margin, gamma, reduction)
     if _native.use_native("omni_loss", impl, scores.device):
         operator = torch.ops.pspgan.omni_loss if torch.compiler.is_compiling() else _EagerOmniLoss.apply
         return operator(scores, labels, margin, gamma, REDUCTIONS[reduction])
@@ -66,7 +66,7 @@ def omni_loss(
     return rows.sum() if reduction == "sum" else rows
 
 
-def _check(scores: Tensor, labels: Tensor, reduction: str) -> None:
+def _check(scores: Tensor, labels: Tensor, margin: float, gamma: float, reduction: str) -> None:
     if scores.dtype not in SCORE_DTYPES:
         raise TypeError(f"omni_loss: scores are {scores.dtype}; a floating dtype of 16 to 64 bits is needed")
     if labels.dtype not in LABEL_DTYPES:
@@ -78,6 +78,9 @@ def _check(scores: Tensor, labels: Tensor, reduction: str) -> None:
         )
     if labels.device != scores.device:
         raise ValueError(f"omni_loss: labels are on {labels.device}, scores on {scores.device}")
+    for name, value in (("margin", margin), ("gamma", gamma)):
+        if isinstance(value, Tensor):
+            raise TypeError(f"omni_loss: {name} is a tensor, and would get no gradient; give a number")
     if reduction not in REDUCTIONS:
         raise ValueError(f"omni_loss: reduction={reduction!r} is none of 'none', 'mean', 'sum'")
 
@@ -103,9 +106,10 @@ def _save_for_backward(ctx, inputs: tuple, output: Tensor | None) -> None:
     ctx.save_for_backward(*tensors)
 
 
-def _differentiate_forward(ctx, grad: Tensor) -> tuple:
+def _differentiate_forward(ctx, grad: Tensor, saved: tuple[Tensor, ...] | None = None) -> tuple:
+    scores, labels = saved or ctx.saved_tensors
     grad_scores = torch.ops.pspgan.omni_loss_backward.default(
-        grad, *ctx.saved_tensors, ctx.margin, ctx.gamma, ctx.reduction
+        grad, scores, labels, ctx.margin, ctx.gamma, ctx.reduction
     )
     return grad_scores, None, None, None, None
 
@@ -156,8 +160,9 @@ class _EagerOmniLoss(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple:
         if torch.is_grad_enabled():  # the backward will be differentiated itself
             return _differentiate_forward(ctx, grad)
+        saved = ctx.saved_tensors  # before the guard: checkpointing makes them anew here
         with torch._C._AutoDispatchBelowAutograd():
-            return _differentiate_forward(ctx, grad)
+            return _differentiate_forward(ctx, grad, saved)
 
 
 if _native.status.available:

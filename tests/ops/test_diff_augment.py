@@ -372,5 +372,13 @@ def test_applying_errors_name_what_is_wrong():
         ops.diff_augment(x[:2], draws)
     with pytest.raises(ValueError, match=r"draws.to\(x.device\)"):
         ops.diff_augment(x, draws.to("meta"))
+    for operation, draw, message in (
+        ("brightness", torch.zeros(4, 1), r"brightness \(4, 1\) is not \(batch\)"),
+        ("translation", torch.zeros(4, 3, dtype=torch.int64), r"translation \(4, 3\) is not \(batch, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ops.diff_augment(x, replace(draws, **{operation: draw}))
+    with pytest.raises(TypeError, match=r"cutout is torch.float32, not int64"):
+        ops.diff_augment(x, replace(draws, cutout=draws.cutout.float()))
     with pytest.raises(ValueError, match="impl='fast' is none of"):
         ops.diff_augment(x, draws, impl="fast")

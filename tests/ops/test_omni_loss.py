@@ -322,6 +322,7 @@ LABELS = torch.zeros(2, 3, dtype=torch.int8)
     ("scores", "labels", "options", "error", "message"),
     [
         (LABELS, LABELS, {}, TypeError, "scores are torch.int8"),
+        (SCORES, LABELS, {"gamma": torch.tensor(2.0)}, TypeError, "gamma is a tensor"),
         (SCORES, SCORES, {}, TypeError, r"labels are torch.float32.*labels.to\(torch.int8\)"),
         (SCORES, LABELS[0], {}, ValueError, r"\(2, 3\) and labels \(3,\)"),
         (SCORES[0], LABELS[0], {}, ValueError, r"\(batch, class\)"),
