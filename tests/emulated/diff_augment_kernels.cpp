@@ -10,12 +10,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
-#include <random>
-#include <string>
 #include <vector>
 
-#include <sys/mman.h>
-
+#include "cases.h"
 #include "cuda/diff_augment.h"
 #include "cuda/gpu.h"
 #include "cuda/pack.cuh"
@@ -26,27 +23,7 @@ using pspgan::cuda::DiffAugment;
 using pspgan::cuda::Real;
 using pspgan::cuda::Type;
 using pspgan::cuda::vector_size;
-using Random = std::mt19937_64;
 int failures = 0;
-
-template <typename T>
-constexpr Type type_of = Type::float32;
-template <>
-constexpr Type type_of<double> = Type::float64;
-template <>
-constexpr Type type_of<__half> = Type::float16;
-template <>
-constexpr Type type_of<__nv_bfloat16> = Type::bfloat16;
-
-// Largest error that one rounding to T, and sums in its Real, explain.
-template <typename T>
-constexpr double tolerance = std::is_same_v<T, double> ? 1e-12 : std::is_same_v<T, float> ? 2e-5 : sizeof(T) == 2 ? 0.02 : 0;
-
-int64_t integer(Random& random, int64_t low, int64_t high) {
-  return std::uniform_int_distribution<int64_t>(low, high)(random);
-}
-
-double real(Random& random, double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); }
 
 // One image as (channel, y, x), and what was drawn for it.
 struct Image {
@@ -169,15 +146,6 @@ struct Draws {
   }
 };
 
-// `data` begins `skipped` elements into a buffer of its own that ends with it: aligned to 16 bytes or not.
-template <typename T>
-struct Buffer {
-  Buffer(int64_t n, int64_t skipped) : bytes((n + skipped) * sizeof(T), 0xff), data(reinterpret_cast<T*>(bytes.data()) + skipped) {}
-
-  std::vector<unsigned char> bytes;
-  T* data;
-};
-
 template <typename T>
 void check_case(uint64_t seed, int64_t largest_side) {
   Random random(seed);
@@ -269,41 +237,30 @@ void check_case(uint64_t seed, int64_t largest_side) {
 // A batch of more than 2^31 elements, of which memory has the pages that are touched: its last image only.
 void check_beyond_32_bits() {
   constexpr int64_t side = 32, elements = side * side, batch = (int64_t{1} << 31) / elements + 7;
-  const auto map = [&](size_t bytes) {
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-      std::perror("mmap");
-      std::exit(1);
-    }
-    return memory;
-  };
-  auto* in = static_cast<float*>(map(batch * elements * sizeof(float)));
-  auto* out = static_cast<float*>(map(batch * elements * sizeof(float)));
+  LazyBuffer<float> in(batch * elements), out(batch * elements);
   std::vector<float> contrast(batch, 0.5f);
   Image image{1, side, side, std::vector<double>(elements)};
   for (int64_t i = 0; i < elements; ++i) {
-    image.pixels[i] = in[(batch - 1) * elements + i] = static_cast<float>(i % 13);
+    image.pixels[i] = in.data[(batch - 1) * elements + i] = static_cast<float>(i % 13);
   }
   Draws<float> draws;
   draws.contrast = contrast;
   const DiffAugment call = draws.call(Type::float32, batch, image, false);
   std::vector<float> scratch(pspgan::cuda::diff_augment_scratch(call));
   simt::config().first_block = batch - 1;  // a block an image, in both kernels
-  const int error = pspgan::cuda::diff_augment(call, in, out, scratch.data(), nullptr);
+  const int error = pspgan::cuda::diff_augment(call, in.data, out.data, scratch.data(), nullptr);
   simt::config().first_block = 0;
   Draw draw;
   draw.contrast = 0.5;
   const Image expected = forward(image, draw);
   double worst = error == cudaSuccess ? 0 : INFINITY;
   for (int64_t i = 0; i < elements; ++i) {
-    worst = std::fmax(worst, std::fabs(out[(batch - 1) * elements + i] - expected.pixels[i]));
+    worst = std::fmax(worst, std::fabs(out.data[(batch - 1) * elements + i] - expected.pixels[i]));
   }
   if (!(worst <= 1e-4)) {
     std::fprintf(stderr, "FAILED: beyond 2^31 elements: off by %g\n", worst);
     ++failures;
   }
-  munmap(in, batch * elements * sizeof(float));
-  munmap(out, batch * elements * sizeof(float));
 }
 
 }  // namespace
