@@ -57,8 +57,11 @@ def warn(message: str) -> None:
 
 def compiler() -> str | None:
     """The C++ compiler to build with, or None where there is none."""
-    named = os.environ.get("CXX")
-    candidates = [named] if named else [sysconfig.get_config_var("CXX"), "c++", "g++", "clang++"]
+    if named := os.environ.get("CXX"):
+        if not shutil.which(shlex.split(named)[0]):
+            sys.exit(f"pspgan: CXX={named} is not there; PSPGAN_NATIVE=0 builds without a compiler.")
+        return named
+    candidates = [sysconfig.get_config_var("CXX"), "c++", "g++", "clang++"]
     return next((name for name in candidates if name and shutil.which(shlex.split(name)[0])), None)
 
 
@@ -67,7 +70,8 @@ def cuda_toolkit() -> Path | None:
 
     The `nvcc` on PATH may be a script elsewhere that calls the real one, which tells its folder in a dry run.
     """
-    if named := os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH"):
+    named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    if named:
         candidates = [named]
     elif nvcc := shutil.which("nvcc"):
         dry_run = subprocess.run([nvcc, "--dryrun", "none.cu"], capture_output=True, text=True).stderr
@@ -77,6 +81,10 @@ def cuda_toolkit() -> Path | None:
     for folder in map(Path, candidates):
         if (folder / "include" / "cuda_runtime.h").exists() and (folder / "bin" / "nvcc").exists():
             return folder.resolve()
+    if named:
+        sys.exit(
+            f"pspgan: CUDA_HOME={named} has no bin/nvcc and include/cuda_runtime.h; PSPGAN_CUDA=0 needs none."
+        )
     return None
 
 
@@ -125,7 +133,7 @@ def prepare_cuda(wanted: str) -> bool:
 
     if wanted == "0":
         return False
-    toolkit = cuda_toolkit()
+    toolkit = cuda_toolkit() if torch.version.cuda else None
     if lacking := no_cuda_because(torch.version.cuda, toolkit):
         if wanted == "1":
             sys.exit(f"pspgan: PSPGAN_CUDA=1, but {lacking}.")

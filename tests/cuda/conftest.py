@@ -72,7 +72,7 @@ class Compiled:
         """The machine instructions of each kernel, with their modifiers: "LDG.E.128"."""
         assert self.problem is None, self.problem
         if self.cuobjdump is None:
-            pytest.skip("cuobjdump and nvdisasm are not installed: pip install '.[dev]'")
+            pytest.skip("cuobjdump and nvdisasm are not installed; pspgan's extra [dev] has them")
         listing = subprocess.run(
             [self.cuobjdump, "--dump-sass", self.object],
             capture_output=True,
@@ -133,7 +133,8 @@ def compile_strictly(build: ModuleType, toolkit: Path, tmp_path_factory):
     from torch.utils.cpp_extension import COMMON_NVCC_FLAGS  # which users' builds pass as well
 
     folder = tmp_path_factory.mktemp("cuda")
-    disassembler = Path(sysconfig.get_path("platlib")) / "nvidia" / "cu13" / "bin" / "cuobjdump"
+    installed = Path(sysconfig.get_path("platlib")).glob("nvidia/cu*/bin/cuobjdump")
+    disassembler = next((path for path in (*installed, toolkit / "bin" / "cuobjdump") if path.exists()), None)
 
     def run(source: Path, doubles: bool, gpus: tuple[str, ...] = GPUS) -> Compiled:
         ptxas = [*STRICT, *([] if doubles else ["-warn-double-usage"])]
@@ -146,7 +147,7 @@ def compile_strictly(build: ModuleType, toolkit: Path, tmp_path_factory):
         log = done.stdout + done.stderr
         complaints = [line for line in log.splitlines() if "error" in line or "warning" in line]
         problem = "\n".join([f"{source.name}:", *demangle(complaints)]) if done.returncode else None
-        return Compiled(source, target, problem, log, disassembler if disassembler.exists() else None)
+        return Compiled(source, target, problem, log, disassembler)
 
     return run
 

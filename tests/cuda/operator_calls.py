@@ -67,22 +67,27 @@ def diff_augment_calls(seed: int, dtype: torch.dtype) -> Iterator[Call]:
 def omni_loss_calls(seed: int, dtype: torch.dtype) -> Iterator[Call]:
     """Forward and backward of one batch under every reduction, of any shape and layout."""
     generator = torch.Generator().manual_seed(seed)
-    rows, classes = ((1, 1), (7, 21), (33, 21), (0, 21), (3, 0), (5, 130), (300, 33), (2, 1024))[seed % 8]
+
+    def choose(options: tuple):
+        return options[torch.randint(len(options), (1,), generator=generator).item()]
+
+    rows, classes = choose((0, 1, 2, 7, 33, 300)), choose((0, 1, 21, 21, 32, 64, 130, 513, 516, 1024))
     scores = torch.randn(rows, classes, generator=generator, dtype=torch.float64).to(dtype) * 3
     labels = torch.randint(-1, 2, (rows, classes), generator=generator)
-    labels = labels.to((torch.int8, torch.int64)[seed // 8 % 2])
-    if scores.numel() and seed % 4 == 3:
-        scores.view(-1)[torch.randint(scores.numel(), (2,), generator=generator)] = SPECIAL[seed // 4 % 3]
-    if seed % 3 == 1:
+    labels = labels.to(choose((torch.int8, torch.int64)))
+    if scores.numel() and choose((True, False, False, False)):
+        scores.view(-1)[torch.randint(scores.numel(), (2,), generator=generator)] = choose(SPECIAL)
+    layout = choose(("dense", "dense", "turned", "every other"))
+    if layout == "turned":
         scores, labels = scores.t().contiguous().t(), labels[:1].expand(rows, classes)
-    elif seed % 3 == 2:
+    elif layout == "every other":
         scores, labels = scores.repeat_interleave(2, dim=0)[::2], labels.repeat_interleave(2, dim=1)[:, ::2]
-    margin, gamma = ((0.0, 1.0), (0.3, 2.0), (-0.5, 0.25))[seed % 3]
+    margin, gamma = choose(((0.0, 1.0), (0.3, 2.0), (-0.5, 0.25)))
     for reduction in range(3):
         shape = (rows,) if reduction == 0 else ()
         grad = torch.randn(shape, generator=generator, dtype=torch.float64).to(real(dtype))
-        if reduction == 0 and seed % 2:
-            grad = grad[:1].expand(rows) if rows else grad
+        if reduction == 0 and rows and choose((True, False)):
+            grad = grad[:1].expand(rows)
         yield "omni_loss", (scores, labels, margin, gamma, reduction)
         yield "omni_loss_backward", (grad, scores, labels, margin, gamma, reduction)
 
@@ -91,7 +96,7 @@ def calls(seed: int) -> Iterator[Call]:
     """All of the above, element types in turn."""
     dtype = DTYPES[seed % len(DTYPES)]
     yield from diff_augment_calls(seed, dtype)
-    yield from omni_loss_calls(seed // len(DTYPES), dtype)
+    yield from omni_loss_calls(seed, dtype)
 
 
 def assert_same(got: Tensor, expected: Tensor, call: Call) -> None:

@@ -48,11 +48,21 @@ def test_unknown_settings_stop_the_build(build, monkeypatch, name):
         build.native_operators()
 
 
+def test_a_named_compiler_or_toolkit_has_to_be_there(build, monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SystemExit, match="CXX=no-such-compiler is not there"):
+        build.native_operators()
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    with pytest.raises(SystemExit, match=f"CUDA_HOME={tmp_path} has no bin/nvcc"):
+        build.prepare_cuda("auto")
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
         ("PSPGAN_NATIVE", "0", "PSPGAN_NATIVE=0: no native operators are built"),
-        ("CXX", "no-such-compiler", "no C\\+\\+ compiler found"),
+        ("PATH", "/nowhere", "no C\\+\\+ compiler found"),
     ],
 )
 def test_without_native_operators(build, monkeypatch, capsys, variable, value, message):
@@ -108,7 +118,8 @@ def test_a_named_toolkit_is_taken_or_none(build, monkeypatch, tmp_path, fake_too
     assert build.cuda_toolkit() == fake_toolkit
     monkeypatch.setenv("CUDA_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(fake_toolkit / "bin"), prepend=os.pathsep)
-    assert build.cuda_toolkit() is None
+    with pytest.raises(SystemExit, match="has no bin/nvcc"):
+        build.cuda_toolkit()
 
 
 def test_without_native_operators_the_wheel_is_pure(tmp_path, monkeypatch):
