@@ -15,6 +15,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from pspgan.ops import DiffAugmentDraws
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "cmake"  # where `make test` builds, too
 
@@ -100,3 +102,35 @@ def _omni_loss_call(scores: Tensor, labels: Tensor, margin: float, gamma: float)
         margin=margin,
         gamma=gamma,
     )
+
+
+def diff_augment(x: Tensor, draws: DiffAugmentDraws) -> Tensor:
+    """Like `pspgan.ops.diff_augment`, of contiguous or channels-last images and contiguous draws."""
+    call, scratch = _diff_augment_call(x, draws)
+    y = torch.empty_like(x)
+    emulated_kernels().diff_augment(call, x.data_ptr(), y.data_ptr(), scratch.data_ptr())
+    return y
+
+
+def diff_augment_backward(grad: Tensor, draws: DiffAugmentDraws) -> Tensor:
+    """The gradient by the images, given that of what `diff_augment` returns."""
+    call, scratch = _diff_augment_call(grad, draws)
+    grad_x = torch.empty_like(grad)
+    emulated_kernels().diff_augment_backward(call, grad.data_ptr(), grad_x.data_ptr(), scratch.data_ptr())
+    return grad_x
+
+
+def _diff_augment_call(x: Tensor, draws: DiffAugmentDraws):
+    module = emulated_kernels()
+    batch, channels, height, width = x.shape
+    call = module.DiffAugment(
+        type=element_type(x),
+        batch=batch,
+        channels=channels,
+        height=height,
+        width=width,
+        channels_last=not x.is_contiguous(),
+        **{operation: getattr(draws, operation).data_ptr() for operation in draws.drawn},
+    )
+    real = torch.float64 if x.dtype == torch.float64 else torch.float32
+    return call, torch.empty(module.diff_augment_scratch(call), dtype=real)
