@@ -235,32 +235,42 @@ void check_case(uint64_t seed, int64_t largest_side) {
 }
 
 // A batch of more than 2^31 elements, of which memory has the pages that are touched: its last image only.
-void check_beyond_32_bits() {
-  constexpr int64_t side = 32, elements = side * side, batch = (int64_t{1} << 31) / elements + 7;
+void check_beyond_32_bits(int64_t channels, bool channels_last) {
+  constexpr int64_t side = 32;
+  const int64_t elements = channels * side * side, batch = (int64_t{1} << 31) / elements + 7;
   LazyBuffer<float> in(batch * elements), out(batch * elements);
-  std::vector<float> contrast(batch, 0.5f);
-  Image image{1, side, side, std::vector<double>(elements)};
+  Image image{channels, side, side, std::vector<double>(elements)};
+  const auto place = [&](int64_t i) {  // of the image's number i, planes one after the other
+    const int64_t in_plane = i % (side * side), channel = i / (side * side);
+    return (batch - 1) * elements + (channels_last ? in_plane * channels + channel : i);
+  };
   for (int64_t i = 0; i < elements; ++i) {
-    image.pixels[i] = in.data[(batch - 1) * elements + i] = static_cast<float>(i % 13);
+    image.pixels[i] = in.data[place(i)] = static_cast<float>(i % 13);
   }
   Draws<float> draws;
-  draws.contrast = contrast;
-  const DiffAugment call = draws.call(Type::float32, batch, image, false);
+  draws.saturation.assign(batch, 1.5f);
+  draws.contrast.assign(batch, 0.5f);
+  Draw draw;
+  draw.saturation = 1.5;
+  draw.contrast = 0.5;
+  const DiffAugment call = draws.call(Type::float32, batch, image, channels_last);
   std::vector<float> scratch(pspgan::cuda::diff_augment_scratch(call));
   simt::config().first_block = batch - 1;  // a block an image, in both kernels
-  const int error = pspgan::cuda::diff_augment(call, in.data, out.data, scratch.data(), nullptr);
+  for (const bool is_backward : {false, true}) {
+    const auto launch = is_backward ? pspgan::cuda::diff_augment_backward : pspgan::cuda::diff_augment;
+    const int error = launch(call, in.data, out.data, scratch.data(), nullptr);
+    const Image expected = is_backward ? backward(image, draw) : forward(image, draw);
+    double worst = error == cudaSuccess ? 0 : INFINITY;
+    for (int64_t i = 0; i < elements; ++i) {
+      const double difference = std::fabs(out.data[place(i)] - expected.pixels[i]);
+      worst = difference <= worst ? worst : difference;  // NaN becomes the worst
+    }
+    if (!(worst <= 1e-4)) {
+      std::fprintf(stderr, "FAILED: beyond 2^31 elements, %s: off by %g\n", is_backward ? "backward" : "forward", worst);
+      ++failures;
+    }
+  }
   simt::config().first_block = 0;
-  Draw draw;
-  draw.contrast = 0.5;
-  const Image expected = forward(image, draw);
-  double worst = error == cudaSuccess ? 0 : INFINITY;
-  for (int64_t i = 0; i < elements; ++i) {
-    worst = std::fmax(worst, std::fabs(out.data[(batch - 1) * elements + i] - expected.pixels[i]));
-  }
-  if (!(worst <= 1e-4)) {
-    std::fprintf(stderr, "FAILED: beyond 2^31 elements: off by %g\n", worst);
-    ++failures;
-  }
 }
 
 }  // namespace
@@ -274,7 +284,9 @@ int main(int n, char** arguments) {
     : seed % 4 == 2 ? check_case<__half>(seed, largest_side)
                     : check_case<__nv_bfloat16>(seed, largest_side);
   }
-  check_beyond_32_bits();
+  check_beyond_32_bits(1, false);
+  check_beyond_32_bits(3, false);
+  check_beyond_32_bits(3, true);
   std::printf(failures == 0 ? "%lld cases passed\n" : "%lld cases, of which some failed\n", static_cast<long long>(cases));
   return failures != 0;
 }
