@@ -18,7 +18,7 @@ class ConfigError(ValueError):
 
 
 class TrainingConfig(BaseModel):
-    """Everything that decides how a training goes. The defaults are the paper's.
+    """Everything that decides how a training goes. The defaults are the paper's, but for ``fake_conditions``.
 
     Lengths are counted in real images shown to the discriminator; ``epochs`` are passes over as many images
     as the data set has micrographs. ``reduction`` area-averages that many source pixels, along each axis,
@@ -39,7 +39,8 @@ class TrainingConfig(BaseModel):
     # Data
     reduction: int = Field(1, ge=1)
     balance: Literal["microconstituent", "condition", "none"] = "microconstituent"
-    fake_conditions: Literal["observed", "independent"] = "independent"
+    # Drawn level by level, as the paper's code does, 201 of 224 combinations have no real counterpart
+    fake_conditions: Literal["observed", "independent"] = "observed"
 
     # DiffAugment (Zhao et al. 2020); strength and probability apply to every operation of the policy
     augment: str = "color,translation,cutout"
@@ -112,9 +113,8 @@ _QUICK: dict[str, Any] = {
     # A short training starts small anyway; decay would hold the embeddings near zero.
     "decay_g": 0.0,
     "decay_d": 0.0,
-    # Every combination equally often, and no fakes of the 201 of 224 that have no real counterpart.
+    # Every combination equally often.
     "balance": "condition",
-    "fake_conditions": "observed",
     # A discriminator that sees each micrograph some hundred times, cropped and flipped at random, does not
     # memorise it; augmented it learns more slowly, and cutout leaked into the samples as dark squares.
     "augment": "",
@@ -123,10 +123,10 @@ _QUICK: dict[str, Any] = {
     "attention": "none",
 }
 
-# Departures from the paper, each for its reason; what is not named is the paper's (class defaults).
+# What each preset changes of the class defaults, and why.
 PRESETS: dict[str, dict[str, Any]] = {
-    # The paper to the letter. Its code drew fake conditions factor by factor and balanced microconstituents.
-    "paper": {"epochs": 6000},
+    # The paper to the letter: its code draws the temperature, time and cooling of a fake independently.
+    "paper": {"epochs": 6000, "fake_conditions": "independent"},
     # 64 px of micrographs reduced three times still hold tens of particles. Width and latent for about 100
     # images/s on two cores; bfloat16 gave 1.3 times the images/s where the CPU has it.
     "uhcs-64": _QUICK

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pspgan.training import PRESETS, ConfigError, make_config
+from pspgan.training import PRESETS, ConfigError, TrainingConfig, make_config
 
 
 def test_the_paper_preset_is_the_paper():
@@ -16,9 +16,20 @@ def test_the_paper_preset_is_the_paper():
         "color,translation,cutout",
         "microconstituent",
     )
+    assert config.fake_conditions == "independent"
     assert config.reduction == 1
     assert config.averaging_halflife == 0
     assert config.total_images(598) == 6000 * 598
+
+
+def test_fakes_have_real_counterparts_unless_the_paper_is_asked_for():
+    assert TrainingConfig(images=1).fake_conditions == "observed"
+    assert {name: make_config(name).fake_conditions for name in PRESETS} == {
+        "paper": "independent",
+        "uhcs-128": "observed",
+        "uhcs-64": "observed",
+        "demo": "observed",
+    }
 
 
 def test_all_presets_are_valid():
