@@ -133,6 +133,10 @@ def train(
     data: Annotated[Path, typer.Argument(help="Ensemble of real or simulated micrographs.")],
     preset: Annotated[str, typer.Option(help="paper, uhcs-128, uhcs-64 or demo.")] = "uhcs-64",
     out: Out = Path("run"),
+    start_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="Fine-tune this run, generator.safetensors or published .pth."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in OUT from its last checkpoint.")
     ] = False,
@@ -155,6 +159,11 @@ def train(
     """Train the conditional GAN. Killed at any time, it goes on with --resume.
 
     Example: `pspgan train real.zarr --preset uhcs-64 --minutes 20 -o run`
+
+    With --from, what another training learned is taken wherever both process spaces agree: another steel, or
+    more levels and factors than before. New ones start fresh, and it says which.
+
+    Example: `pspgan train other.zarr --from run -o tuned`
     """
     from .training import train as run_training
 
@@ -162,7 +171,16 @@ def train(
     settings |= {
         k: v for k, v in {"minutes": minutes, "images": images, "seed": seed}.items() if v is not None
     }
-    run = run_training(data, preset, out, resume=resume, overwrite=overwrite, device=device, **settings)
+    run = run_training(
+        data,
+        preset,
+        out,
+        start_from=start_from,
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        **settings,
+    )
     last = run.log[-1]
     length = f"{last['images']} images in {last['seconds'] / 60:.1f} minutes"
     _say(

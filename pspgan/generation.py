@@ -150,6 +150,7 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
         "images": meta["images"],
         "preset": meta["preset"],
         "config": meta["config"],
+        "start_from": meta.get("start_from"),
         "pspgan_training": meta["pspgan"],
     }
     data = meta["data"]
@@ -160,9 +161,18 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
         config.reduction,
         data["um_per_px"] * config.reduction / data["reduction"] if known else np.nan,
         provenance,
-        data["licence"],
-        data["attribution"],
+        _of_all_data(meta, "licence"),
+        _of_all_data(meta, "attribution"),
     )
+
+
+def _of_all_data(meta: dict[str, Any], key: str) -> str:
+    """What is said of the micrographs that the weights were trained on, in fine-tuning and before."""
+    said = []
+    while meta is not None:
+        said.append((meta["data"] or {}).get(key))
+        meta = meta.get("start_from")
+    return "; ".join(dict.fromkeys(filter(None, said)))
 
 
 def generate(

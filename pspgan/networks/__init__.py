@@ -2,6 +2,7 @@
 
 from .biggan_deep import RESOLUTIONS, Discriminator, Generator
 from .checkpoint import CheckpointError, load_published, load_tensors, load_weights, save_weights
+from .transfer import shared_levels, transfer_tensors
 
 __all__ = [
     "RESOLUTIONS",
@@ -12,4 +13,6 @@ __all__ = [
     "load_tensors",
     "load_weights",
     "save_weights",
+    "shared_levels",
+    "transfer_tensors",
 ]

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
+from tqdm import tqdm
 
 from ..ensemble import open_ensemble
 from ..networks import save_weights
@@ -23,6 +25,7 @@ from .batches import Batches, FakeConditions
 from .config import ConfigError, TrainingConfig, make_config
 from .monitor import Monitor, sample
 from .state import Run, TrainingState
+from .transfer import located, origin_of, read_trained, summary
 
 
 class TrainingError(RuntimeError):
@@ -34,6 +37,7 @@ def train(
     preset: str = "uhcs-64",
     out: str | os.PathLike = "run",
     *,
+    start_from: str | os.PathLike | Run | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -46,10 +50,14 @@ def train(
         data: ensemble of real or simulated micrographs, a store or a dataset.
         preset: ``paper``, ``uhcs-128``, ``uhcs-64`` or ``demo``.
         out: the run's folder.
+        start_from: fine-tune what this run, its exported generator or the paper's published ``.pth`` learned
+            (``--from`` in the shell, as ``from`` is a word of Python's own). Levels and factors that the data
+            share with it are taken, others start fresh; the run's ``config.json`` says which. Its resolution,
+            ch, latent, embedding and attention hold.
         resume: continue the run in ``out`` from its newest checkpoint. Its own settings hold; of ``settings``
             only lengths and record intervals may change. Where no run has begun, one begins.
         overwrite: throw away a run that ``out`` holds, and start anew.
-        progress: show a bar on a terminal.
+        progress: say what is taken of ``start_from``, and show a bar on a terminal.
         device: where to train; by default the GPU if there is one.
         settings: fields of `TrainingConfig` that replace the preset's.
 
@@ -57,10 +65,12 @@ def train(
         The run; `pspgan.load` opens its generator.
 
     Raises:
-        ConfigError: an unknown setting or value.
+        ConfigError: an unknown setting or value, or one that contradicts ``start_from``.
         TrainingDataError: the ensemble does not serve.
         FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` is set.
-        CheckpointError: resuming another process space, or without a checkpoint.
+        FileNotFoundError: ``start_from`` is not there, or is a folder but no run.
+        CheckpointError: resuming another process space, or without a checkpoint; or weights to start from
+            that cannot be read.
         TrainingError: a loss is no longer finite.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -73,17 +83,30 @@ def train(
         )
     resume = resume and exists
     if resume:
-        preset = run.description["preset"]
-    config = _continued(run, settings) if resume else make_config(preset, **settings)
+        preset, start_from = run.description["preset"], origin_of(run, start_from)
+    elif exists and start_from and located(start_from).is_relative_to(located(run)):
+        raise FileExistsError(f"{run.folder} holds what the run starts from (--from); choose another folder")
+    begun = resume and bool(run.checkpoints())
+    trained = read_trained(start_from) if start_from and not begun else None
+    if resume:
+        config = _continued(run, settings)
+    else:
+        config = make_config(preset, **(trained.settings(settings) if trained else settings))
     batches = Batches(dataset, config)
     state = TrainingState.start(batches.space, config, device)
-    if resume and run.checkpoints():
+    if begun:
         run.resume(state, batches.space, batches.sha256)
-        run.describe(config, preset, batches.space, run.description["data"])
+        description = run.description
+        run.describe(config, preset, batches.space, description["data"], description.get("start_from"))
     else:
+        record = trained.into(state) if trained else None
+        if record and progress:
+            tqdm.write(f"{run.folder} {summary(record)}", file=sys.stderr)
         if exists:
             shutil.rmtree(run.folder)
-        run.create(config, preset, batches.space, _data_description(dataset) | {"sha256": batches.sha256})
+        run.create(
+            config, preset, batches.space, _data_description(dataset) | {"sha256": batches.sha256}, record
+        )
     _loop(run, config, batches, state, device, progress)
     return run
 
@@ -226,9 +249,9 @@ def _sample(
     observed = torch.from_numpy(batches.space.encode(batches.space.observed_conditions)).to(device)
     standing_statistics(state.averaged, observed, batches=16, batch=config.batch, seed=config.seed)
     description = run.description
-    meta = {key: description[key] for key in ("process_space", "config", "preset", "data", "pspgan")} | {
-        "images": state.images
-    }
+    meta = {
+        key: description[key] for key in ("process_space", "config", "preset", "data", "start_from", "pspgan")
+    } | {"images": state.images}
     save_weights(run.generator_file, state.averaged.state_dict(), meta)
     grid, figures = sample(state.averaged, batches, config.seed)
     monitor.picture(state.images, grid, run.folder)

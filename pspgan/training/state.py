@@ -110,7 +110,7 @@ class Run:
 
     | file | what |
     |---|---|
-    | ``config.json`` | settings, process space, data set and package version |
+    | ``config.json`` | settings, process space, data set, what it started from, and package version |
     | ``log.jsonl``, ``tensorboard/`` | losses and throughput |
     | ``samples/`` | grids of real and generated micrographs as training went on |
     | ``checkpoints/`` | the newest two states, to resume from |
@@ -167,14 +167,26 @@ class Run:
             lines.pop()
         return [json.loads(line) for line in lines]
 
-    def create(self, config: TrainingConfig, preset: str, space: ProcessSpace, data: dict[str, Any]) -> None:
+    def create(
+        self,
+        config: TrainingConfig,
+        preset: str,
+        space: ProcessSpace,
+        data: dict[str, Any],
+        start_from: dict[str, Any] | None = None,
+    ) -> None:
         """Lay out the folder of a new run."""
         for name in ("samples", "checkpoints"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self.describe(config, preset, space, data)
+        self.describe(config, preset, space, data, start_from)
 
     def describe(
-        self, config: TrainingConfig, preset: str, space: ProcessSpace, data: dict[str, Any]
+        self,
+        config: TrainingConfig,
+        preset: str,
+        space: ProcessSpace,
+        data: dict[str, Any],
+        start_from: dict[str, Any] | None,
     ) -> None:
         """Write ``config.json``."""
         text = {
@@ -182,6 +194,7 @@ class Run:
             "config": config.model_dump(),
             "process_space": space.to_json(),
             "data": data,
+            "start_from": start_from,
             "pspgan": __version__,
             "torch": torch.__version__,
         }
