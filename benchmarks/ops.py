@@ -27,6 +27,7 @@ from torch.utils.benchmark import Timer
 from pspgan import ops
 
 ROUNDS = 5
+COUNTED_IMAGES = 16  # whose traffic is counted; each draws for itself what is blank
 OMNI_SHAPES = (
     (96, 21),  # the paper's batch and classes
     (2048, 1024),  # large enough to see threads
@@ -108,6 +109,32 @@ def _augment_backward(x: Tensor, draws: ops.DiffAugmentDraws, impl: str) -> Tens
     return torch.autograd.grad(ops.diff_augment(x, draws, impl), x, x)[0]
 
 
+def traffic_rows() -> list[dict]:
+    """Bytes a pixel that the CUDA kernels of DiffAugment move, beside the read and the write of a copy."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "emulated"))
+    import launches
+
+    try:
+        count = launches.emulated_kernels().count
+    except launches.Unavailable as reason:
+        print(f"memory traffic is left out: {reason}", file=sys.stderr)
+        return []
+    rows = []
+    for _, *shape in IMAGES:
+        draws = torch.Generator().manual_seed(0)
+        x = torch.randn(COUNTED_IMAGES, *shape, generator=draws)
+        drawn = ops.draw_diff_augment(x.shape, generator=draws)
+        size = " x ".join(map(str, shape))
+        for what, call in {
+            "forward": launches.diff_augment,
+            "backward": launches.diff_augment_backward,
+        }.items():
+            moved = count(partial(call, x, drawn))
+            a_pixel = 32 * (moved.loads.sectors + moved.stores.sectors) / x.numel()
+            rows.append(entry(f"diff_augment {size}, {what}, memory traffic beside copy", a_pixel, 8.0, "B"))
+    return rows
+
+
 def machine() -> str:
     """Processor, threads and versions, in words."""
     info = Path("/proc/cpuinfo")
@@ -128,11 +155,11 @@ def main() -> None:
     options = parser.parse_args()
     if not ops.native_status().available:
         sys.exit(f"nothing to compare: {ops.native_status()}")
-    rows = omni_loss_rows(options.seconds) + diff_augment_rows(options.seconds)
+    rows = omni_loss_rows(options.seconds) + diff_augment_rows(options.seconds) + traffic_rows()
     print(machine())
     print(f"{'':72s}{'ours':>13s}{'reference':>13s}{'ratio':>9s}")
     for row in rows:
-        times = "".join(f"{row[side]:10.1f} {row['unit']}" for side in ("ours", "reference"))
+        times = "".join(f"{row[side]:10.1f} {row['unit']:2}" for side in ("ours", "reference"))
         print(f"{row['name']:72s}{times}{row['ratio']:9.3g}")
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")

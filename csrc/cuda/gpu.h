@@ -13,8 +13,8 @@
 
 // The shared memory whose size is given at launch, as an array of T; at most once a kernel.
 #define GPU_DYNAMIC_SHARED(T, name)                               \
-  extern __shared__ __align__(16) unsigned char name##_bytes[]; \
-  T* const name = reinterpret_cast<T*>(name##_bytes)
+  extern __shared__ __align__(16) unsigned char name##_storage[]; \
+  T* const name = reinterpret_cast<T*>(name##_storage)
 
 #define GPU_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
   kernel<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__)
