@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -26,7 +27,7 @@ class CheckpointError(ValueError):
 
 
 def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write tensors and a JSON description to one safetensors file, atomically.
+    """Write tensors, a JSON description and a checksum of both to one safetensors file, atomically.
 
     Args:
         path: the file.
@@ -40,7 +41,8 @@ def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, partial, metadata={"pspgan": json.dumps(meta)})
+        text = json.dumps(meta)
+        save_file(plain, partial, metadata={"pspgan": text, "sha256": _checksum(plain, text)})
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
@@ -55,20 +57,33 @@ def load_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, 
 
     Raises:
         FileNotFoundError: no such file.
-        CheckpointError: not a safetensors file of this package, or a truncated one.
+        CheckpointError: not a safetensors file of this package, or one that is truncated or altered.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file of weights")
     try:
         with safetensors.safe_open(path, "pt") as file:
-            meta = (file.metadata() or {}).get("pspgan")
+            metadata = file.metadata() or {}
         tensors = load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from None
-    if meta is None:
+    if "pspgan" not in metadata:
         raise CheckpointError(f"{path} holds tensors, but was not written by pspgan")
-    return tensors, json.loads(meta)
+    # Files of earlier versions have no checksum.
+    if metadata.get("sha256") not in (None, _checksum(tensors, metadata["pspgan"])):
+        raise CheckpointError(f"{path} is damaged: its content does not match its checksum")
+    return tensors, json.loads(metadata["pspgan"])
+
+
+def _checksum(tensors: dict[str, Tensor], text: str) -> str:
+    """SHA-256 of a description and of tensors on the CPU, their names, types and shapes included."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def load_published(path: str | os.PathLike) -> Generator:
