@@ -107,6 +107,7 @@ def train(
         run.create(
             config, preset, batches.space, _data_description(dataset) | {"sha256": batches.sha256}, record
         )
+    del trained  # as large as the state that took it
     _loop(run, config, batches, state, device, progress)
     return run
 
