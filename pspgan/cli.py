@@ -171,16 +171,23 @@ def train(
     settings |= {
         k: v for k, v in {"minutes": minutes, "images": images, "seed": seed}.items() if v is not None
     }
-    run = run_training(
-        data,
-        preset,
-        out,
-        start_from=start_from,
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-        **settings,
-    )
+    try:
+        run = run_training(
+            data,
+            preset,
+            out,
+            start_from=start_from,
+            resume=resume,
+            overwrite=overwrite,
+            device=device,
+            **settings,
+        )
+    except KeyboardInterrupt as stop:
+        at_once = f"stopped at once; --resume goes on from the newest checkpoint of {out}, if it has one"
+        typer.echo(str(stop) or at_once, err=True)
+        raise typer.Exit(130) from None
+    for text in run.warnings:
+        typer.echo(f"warning: {text}", err=True)
     last = run.log[-1]
     length = f"{last['images']} images in {last['seconds'] / 60:.1f} minutes"
     _say(

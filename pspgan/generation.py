@@ -115,7 +115,8 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
     """Open a trained generator.
 
     Args:
-        path: a run (or its folder), its ``generator.safetensors``, or the paper's published ``.pth``.
+        path: a run (or its folder), its ``generator.safetensors``, one of its checkpoints (whose averaged
+            generator is taken), or the paper's published ``.pth``.
         device: where it runs; by default the GPU if there is one.
 
     Raises:
@@ -136,6 +137,10 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
             f"{path} holds no generator.safetensors: has its training reached a first sample?"
         )
     tensors, meta = load_weights(file)
+    folder = file.resolve().parent
+    if "step" in meta:  # a checkpoint, which holds all that the training is
+        tensors = {k.removeprefix("averaged."): t for k, t in tensors.items() if k.startswith("averaged.")}
+        folder = folder.parent
     config = TrainingConfig(**meta["config"])
     space = ProcessSpace.from_json(meta["process_space"])
     with torch.random.fork_rng(devices=[]):
@@ -157,7 +162,7 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
     known = data["um_per_px"] is not None
     return Model(
         generator,
-        file.resolve().parent.name,
+        folder.name,
         config.reduction,
         data["um_per_px"] * config.reduction / data["reduction"] if known else np.nan,
         provenance,

@@ -2,7 +2,9 @@
 
 from .batches import TrainingDataError
 from .config import PRESETS, ConfigError, TrainingConfig, check_keys, make_config
-from .loop import TrainingError, train
+from .guard import TrainingError
+from .interrupt import TrainingInterrupted
+from .loop import train
 from .state import Run
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingDataError",
     "TrainingError",
+    "TrainingInterrupted",
     "check_keys",
     "make_config",
     "train",

@@ -45,7 +45,7 @@ class Batches:
 
     Raises:
         TrainingDataError: micrographs smaller than a crop, a reduction below the ensemble's own, or no labels
-            to balance by.
+            to balance by; or grey levels that are not uint8.
     """
 
     def __init__(self, dataset: xr.Dataset, config: TrainingConfig) -> None:
@@ -54,6 +54,10 @@ class Batches:
         if config.reduction % self.reduction:
             raise TrainingDataError(
                 f"reduction {config.reduction} is no multiple of the ensemble's own, {self.reduction}"
+            )
+        if dataset["micrograph"].dtype != np.uint8:
+            raise TrainingDataError(
+                f"micrograph holds {dataset['micrograph'].dtype}; grey levels of an ensemble are uint8"
             )
         factor = config.reduction // self.reduction
         n, height, width = dataset["micrograph"].shape

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import sys
@@ -23,13 +22,11 @@ from ..ops import diff_augment, draw_diff_augment, omni_loss
 from .averaging import average_into, standing_statistics
 from .batches import Batches, FakeConditions
 from .config import ConfigError, TrainingConfig, make_config
+from .guard import TrainingError, Watch, gradient_norm, require_finite_state, require_finite_step
+from .interrupt import Interrupt, TrainingInterrupted
 from .monitor import Monitor, sample
 from .state import Run, TrainingState
 from .transfer import located, origin_of, read_trained, summary
-
-
-class TrainingError(RuntimeError):
-    """A training that cannot go on; the last good checkpoint stays."""
 
 
 def train(
@@ -71,7 +68,9 @@ def train(
         FileNotFoundError: ``start_from`` is not there, or is a folder but no run.
         CheckpointError: resuming another process space, or without a checkpoint; or weights to start from
             that cannot be read.
-        TrainingError: a loss is no longer finite.
+        TrainingError: a loss, a gradient or a weight is no longer finite; the last checkpoint is from before.
+        TrainingInterrupted: Ctrl-C; the step was finished and the state saved. A second Ctrl-C does not wait.
+        OSError: the run cannot be written; checkpoints that are there stay.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dataset = data if isinstance(data, xr.Dataset) else open_ensemble(data)
@@ -95,7 +94,8 @@ def train(
     batches = Batches(dataset, config)
     state = TrainingState.start(batches.space, config, device)
     if begun:
-        run.resume(state, batches.space, batches.sha256)
+        for text in run.resume(state, batches.space, batches.sha256):
+            tqdm.write(f"warning: {text}", file=sys.stderr)
         description = run.description
         run.describe(config, preset, batches.space, description["data"], description.get("start_from"))
     else:
@@ -123,40 +123,57 @@ def _loop(
     total = config.total_images(len(batches))
     per_step = config.batch * config.d_steps
     fakes = FakeConditions(batches.space, config.fake_conditions, config.seed)
+    watch = Watch(run.log)
     monitor = Monitor(run.folder, total, state.images, progress)
 
     def over() -> bool:
         return state.images >= total or (config.minutes is not None and state.seconds > 60 * config.minutes)
 
-    try:
-        while not over():
-            began = time.perf_counter()
-            draws = torch.Generator(device).manual_seed(_seed_of(config.seed, state.step))
-            for k in range(config.d_steps):
-                monitor.add(
-                    **_discriminator_step(
-                        config, batches, fakes, state, state.step * config.d_steps + k, draws
-                    )
-                )
-            monitor.add(**_generator_step(config, fakes, state, draws))
-            average_into(state.averaged, state.generator, per_step, config.averaging_halflife)
-            state.step += 1
-            state.images += per_step
-            elapsed = time.perf_counter() - began
-            state.seconds += elapsed
-            monitor.advance(per_step, elapsed)
+    def record(figures: dict[str, float | str]) -> None:
+        line = figures | {"seconds": state.seconds, "step": state.step}
+        monitor.write(state.images, line)
+        for text in watch.observe(line):
+            monitor.write(state.images, {"warning": text, "seconds": state.seconds, "step": state.step})
+            monitor.warn(text)
 
-            picture = over() or _due(state.images, per_step, config.sample_every)
-            keep = over() or _due(state.images, per_step, config.checkpoint_every)
-            if picture or keep or _due(state.images, per_step, config.log_every):
-                line = monitor.means() | {"seconds": state.seconds, "step": state.step}
-                monitor.write(state.images, line)
-                # Before anything is kept: what was saved earlier is from before the numbers went wrong.
-                _check_finite(line, run, config, state)
-            if picture:
-                _sample(run, config, batches, state, monitor)
-            if keep:
-                run.save(state)
+    try:
+        with Interrupt() as interrupt:
+            while not over():
+                began = time.perf_counter()
+                draws = torch.Generator(device).manual_seed(_seed_of(config.seed, state.step))
+                first = state.step * config.d_steps
+                figures = [
+                    _discriminator_step(config, batches, fakes, state, first + k, draws)
+                    for k in range(config.d_steps)
+                ]
+                figures.append(_generator_step(config, fakes, state, draws))
+                state.step += 1
+                state.images += per_step
+                require_finite_step(figures, run, config, state, batches)
+                average_into(state.averaged, state.generator, per_step, config.averaging_halflife)
+                elapsed = time.perf_counter() - began
+                state.seconds += elapsed
+                for update in figures:
+                    monitor.add(**update)
+                monitor.advance(per_step, elapsed)
+
+                stop = interrupt.requested and not over()
+                picture = over() or _due(state.images, per_step, config.sample_every)
+                keep = over() or stop or _due(state.images, per_step, config.checkpoint_every)
+                if picture or keep or _due(state.images, per_step, config.log_every):
+                    record(monitor.means())
+                if picture:
+                    record(_sample(run, config, batches, state, monitor))
+                    if watch.best:
+                        run.save(state, "best")
+                if keep:
+                    require_finite_state(run, state)
+                    run.save(state)
+                if stop:
+                    raise TrainingInterrupted(_how_to_go_on(run, state))
+    except TrainingError as error:
+        record({"stopped": str(error)})
+        raise
     finally:
         monitor.close()
 
@@ -189,10 +206,9 @@ def _discriminator_step(
         ((on_real + on_fake) / config.accumulation).backward()
         losses.append(torch.stack([on_real.detach(), on_fake.detach(), *_taken_for(scores.detach(), part)]))
     state.optimizer_d.step()
-    mean = torch.stack(losses).mean(dim=0)
-    return dict(
-        zip(("loss_d_real", "loss_d_fake", "real_taken_for_real", "fake_taken_for_fake"), mean, strict=True)
-    )
+    figures = torch.stack(losses).mean(dim=0)
+    names = ("loss_d_real", "loss_d_fake", "real_taken_for_real", "fake_taken_for_fake")
+    return dict(zip(names, figures, strict=True)) | {"gradient_d": gradient_norm(state.discriminator)}
 
 
 def _generator_step(
@@ -216,7 +232,7 @@ def _generator_step(
         losses.append(loss.detach())
     state.discriminator.requires_grad_(True)
     state.optimizer_g.step()
-    return {"loss_g": torch.stack(losses).mean()}
+    return {"loss_g": torch.stack(losses).mean(), "gradient_g": gradient_norm(state.generator)}
 
 
 def _augment(image: Tensor, config: TrainingConfig, draws: torch.Generator) -> Tensor:
@@ -241,14 +257,15 @@ def _taken_for(scores: Tensor, part: int) -> tuple[Tensor, Tensor]:
 
 def _sample(
     run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, monitor: Monitor
-) -> None:
-    """Bring the averaged generator up to date, export it, and keep a grid of its micrographs."""
+) -> dict[str, float | str]:
+    """Bring the averaged generator up to date, export it, keep a grid of its micrographs and measure them."""
     # From the raw generator's buffers, so that it does not matter how many samples were taken before.
     for mine, theirs in zip(state.averaged.buffers(), state.generator.buffers(), strict=True):
         mine.copy_(theirs)
     device = next(state.averaged.parameters()).device
     observed = torch.from_numpy(batches.space.encode(batches.space.observed_conditions)).to(device)
     standing_statistics(state.averaged, observed, batches=16, batch=config.batch, seed=config.seed)
+    require_finite_state(run, state)
     description = run.description
     meta = {
         key: description[key] for key in ("process_space", "config", "preset", "data", "start_from", "pspgan")
@@ -256,27 +273,15 @@ def _sample(
     save_weights(run.generator_file, state.averaged.state_dict(), meta)
     grid, figures = sample(state.averaged, batches, config.seed)
     monitor.picture(state.images, grid, run.folder)
-    monitor.write(state.images, figures | {"seconds": state.seconds, "step": state.step})
+    return figures
 
 
-def _check_finite(line: dict[str, float], run: Run, config: TrainingConfig, state: TrainingState) -> None:
-    norms = {
-        name: torch.stack(torch._foreach_norm(list(network.parameters()))).norm().item()
-        for name, network in (("discriminator", state.discriminator), ("generator", state.generator))
-    }
-    for value, name, network, rate in (
-        (line["loss_d_real"], "loss_d_real", "discriminator", config.lr_d),
-        (line["loss_d_fake"], "loss_d_fake", "discriminator", config.lr_d),
-        (line["loss_g"], "loss_g", "generator", config.lr_g),
-        (norms["discriminator"], "the norm of the weights", "discriminator", config.lr_d),
-        (norms["generator"], "the norm of the weights", "generator", config.lr_g),
-    ):
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"{name} is {value} at step {state.step} ({state.images} images): the {network} "
-                f"diverged at learning rate {rate:g}. The last checkpoint in {run.folder / 'checkpoints'} "
-                "is from before; resume it, or start again with a lower rate"
-            )
+def _how_to_go_on(run: Run, state: TrainingState) -> str:
+    source = run.description["data"]["source"]
+    return (
+        f"stopped after step {state.step} ({state.images} images), which is saved; go on with: "
+        f"pspgan train {source} -o {run.folder} --resume"
+    )
 
 
 def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:

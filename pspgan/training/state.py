@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -17,7 +17,8 @@ from ..networks import CheckpointError, Discriminator, Generator, load_tensors, 
 from ..process import ProcessSpace
 from .config import TrainingConfig
 
-_CHECKPOINTS_KEPT = 2
+# How many checkpoints of a kind a run keeps: the newest, and those of the best samples.
+_KEPT = {"state": 2, "best": 1}
 
 
 @dataclass
@@ -67,16 +68,20 @@ class TrainingState:
     def _optimizers(self) -> dict[str, torch.optim.Adam]:
         return {"optimizer_g": self.optimizer_g, "optimizer_d": self.optimizer_d}
 
-    def save(self, path: Path, meta: dict[str, Any]) -> None:
-        """Write everything to one file, atomically."""
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All that a training is, by names that begin with the network or optimizer."""
         tensors = {
             f"{n}.{k}": t for n, network in self._networks().items() for k, t in network.state_dict().items()
         }
         for name, optimizer in self._optimizers().items():
             for index, slots in optimizer.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{slot}": tensor for slot, tensor in slots.items()}
+        return tensors
+
+    def save(self, path: Path, meta: dict[str, Any]) -> None:
+        """Write everything to one file, atomically."""
         clock = {"step": self.step, "images": self.images, "seconds": self.seconds}
-        save_weights(path, tensors, meta | clock)
+        save_weights(path, self.tensors(), meta | clock)
 
     def restore(self, tensors: dict[str, torch.Tensor], meta: dict[str, Any], path: Path) -> None:
         """Continue from what `save` wrote to ``path`` and `load_weights` read from it.
@@ -111,9 +116,9 @@ class Run:
     | file | what |
     |---|---|
     | ``config.json`` | settings, process space, data set, what it started from, and package version |
-    | ``log.jsonl``, ``tensorboard/`` | losses and throughput |
+    | ``log.jsonl``, ``tensorboard/`` | losses, throughput, figures of the samples, warnings |
     | ``samples/`` | grids of real and generated micrographs as training went on |
-    | ``checkpoints/`` | the newest two states, to resume from |
+    | ``checkpoints/`` | the newest two states, to resume from, and that of the best samples |
     | ``generator.safetensors`` | the averaged generator, for `pspgan.load` |
     """
 
@@ -159,13 +164,18 @@ class Run:
         return ProcessSpace.from_json(self.description["process_space"])
 
     @property
-    def log(self) -> list[dict[str, float]]:
+    def log(self) -> list[dict[str, Any]]:
         """The lines of ``log.jsonl``; a last one that was cut off by a crash is left out."""
         path = self.folder / "log.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         if lines and not lines[-1].endswith("}"):
             lines.pop()
         return [json.loads(line) for line in lines]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What went wrong so far without stopping the training, each with the images shown by then."""
+        return [f"at {line['images']} images: {line['warning']}" for line in self.log if "warning" in line]
 
     def create(
         self,
@@ -203,36 +213,44 @@ class Run:
         partial.replace(self.folder / "config.json")
 
     def checkpoints(self) -> list[Path]:
-        """States on disk, oldest first."""
-        return sorted((self.folder / "checkpoints").glob("state-*.safetensors"))
+        """States on disk, oldest first: the newest two, ``state-*``, and the best, ``best-*``."""
+        files = (self.folder / "checkpoints").glob("*-*.safetensors")
+        return sorted(files, key=lambda file: (file.stem.rpartition("-")[2], file.name))
 
-    def save(self, state: TrainingState) -> None:
-        """Write a state and drop all but the newest ones."""
+    def save(self, state: TrainingState, kind: Literal["state", "best"] = "state") -> None:
+        """Write a state and drop the older ones of its kind."""
         description = self.description
-        meta = {key: description[key] for key in ("process_space", "config", "pspgan")}
-        state.save(self.folder / "checkpoints" / f"state-{state.step:09d}.safetensors", meta)
-        for old in self.checkpoints()[:-_CHECKPOINTS_KEPT]:
+        keys = ("process_space", "config", "preset", "data", "start_from", "pspgan")
+        folder = self.folder / "checkpoints"
+        state.save(folder / f"{kind}-{state.step:09d}.safetensors", {key: description[key] for key in keys})
+        for old in sorted(folder.glob(f"{kind}-*.safetensors"))[: -_KEPT[kind]]:
             old.unlink()
 
-    def resume(self, state: TrainingState, space: ProcessSpace, sha256: str) -> None:
+    def resume(self, state: TrainingState, space: ProcessSpace, sha256: str) -> list[str]:
         """Load the newest readable state, and forget what was logged after it.
+
+        Newer ones that cannot be read are set aside, as ``*.damaged``, and the log says so.
 
         Args:
             state: takes the weights.
             space: process space of the data.
             sha256: of the data, see `Batches`.
 
+        Returns:
+            Warnings: what was set aside.
+
         Raises:
-            CheckpointError: no state is there, or it is of another process space or of other micrographs.
+            CheckpointError: no state can be read, or it is of another process space or of other micrographs.
         """
-        failures = []
-        for abandoned in (self.folder / "checkpoints").glob(".*.partial"):
-            abandoned.unlink()
+        damaged: dict[Path, str] = {}
+        for folder in (self.folder, self.folder / "checkpoints"):
+            for abandoned in folder.glob(".*.partial"):
+                abandoned.unlink()
         for path in reversed(self.checkpoints()):
             try:
                 tensors, meta = load_weights(path)
             except CheckpointError as error:
-                failures.append(str(error))
+                damaged[path] = str(error)
                 continue
             difference = ProcessSpace.from_json(meta["process_space"]).difference(space)
             if difference:
@@ -244,12 +262,22 @@ class Run:
                     f"{data['source']}); resume it with those, or start a new run"
                 )
             state.restore(tensors, meta, path)
+            warnings = [
+                f"{error}; it is now {_set_aside(file).name}, and the run goes on from {path.name}"
+                for file, error in damaged.items()
+            ]
+            clock = {"images": state.images, "seconds": state.seconds, "step": state.step}
             kept = [line for line in self.log if line["images"] <= state.images]
+            kept += [clock | {"warning": text} for text in warnings]
             partial = self.folder / ".log.jsonl.partial"
             partial.write_text("".join(json.dumps(line) + os.linesep for line in kept))
             partial.replace(self.folder / "log.jsonl")
-            return
+            return warnings
         raise CheckpointError(
             f"{self.folder} has no checkpoint to resume from"
-            + (f" ({'; '.join(failures)})" if failures else "")
+            + (f" ({'; '.join(damaged.values())})" if damaged else "")
         )
+
+
+def _set_aside(file: Path) -> Path:
+    return file.rename(file.with_name(f"{file.name}.damaged"))

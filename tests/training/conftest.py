@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from pspgan import ensemble
+from pspgan.networks import load_weights
 from pspgan.process import Factor, ProcessSpace
 
 SPACE = ProcessSpace(
@@ -55,3 +57,25 @@ def small():
         "averaging_halflife": 50,
         "progress": False,
     }
+
+
+@pytest.fixture
+def same():
+    """Asserts that two files of weights hold the same, bit for bit."""
+
+    def same(a, b):
+        first, second = load_weights(a)[0], load_weights(b)[0]
+        assert first.keys() == second.keys()
+        for name, tensor in first.items():
+            torch.testing.assert_close(tensor, second[name], rtol=0, atol=0, msg=name)
+
+    return same
+
+
+@pytest.fixture
+def one_thread():
+    """The order of sums agrees with that of a process with OMP_NUM_THREADS=1."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

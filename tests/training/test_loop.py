@@ -1,12 +1,7 @@
-"""The loop: losses of the paper, accumulation, resuming to the same weights, and being killed."""
+"""The loop: losses of the paper, accumulation, and resuming to the same weights."""
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -14,17 +9,10 @@ import torch
 from pspgan import ensemble
 from pspgan.networks import CheckpointError, load_weights
 from pspgan.process import ProcessSpace
-from pspgan.training import ConfigError, Run, TrainingError, make_config, train
+from pspgan.training import ConfigError, Run, make_config, train
 from pspgan.training.batches import Batches, FakeConditions
 from pspgan.training.loop import _discriminator_step, _generator_step
 from pspgan.training.state import TrainingState
-
-
-def same(a, b):
-    first, second = load_weights(a)[0], load_weights(b)[0]
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        torch.testing.assert_close(tensor, second[name], rtol=0, atol=0, msg=name)
 
 
 def test_a_run_leaves_what_it_promises(make_ensemble, small, tmp_path):
@@ -32,7 +20,11 @@ def test_a_run_leaves_what_it_promises(make_ensemble, small, tmp_path):
     assert run.config.images == 96
     assert run.description["data"]["micrographs"] == 30
     assert run.description["data"]["um_per_px"] is None
-    assert len(run.checkpoints()) == 2
+    assert [path.name for path in run.checkpoints()] == [
+        "best-000000003.safetensors",
+        "state-000000004.safetensors",
+        "state-000000006.safetensors",
+    ]
     assert [path.name for path in sorted((run.folder / "samples").iterdir())] == [
         "000000048.png",
         "000000096.png",
@@ -111,7 +103,7 @@ def test_each_step_moves_only_its_own_network(make_ensemble, small):
     assert all(parameter.requires_grad for parameter in state.discriminator.parameters())
 
 
-def test_a_resumed_run_ends_with_the_same_weights(make_ensemble, small, tmp_path):
+def test_a_resumed_run_ends_with_the_same_weights(make_ensemble, small, tmp_path, same):
     dataset = make_ensemble()
     whole = train(dataset, "demo", tmp_path / "whole", **small)
     half = train(dataset, "demo", tmp_path / "half", **(small | {"images": 48}))
@@ -129,31 +121,6 @@ def test_the_callers_random_state_is_left_alone(make_ensemble, small, tmp_path):
     torch.manual_seed(3)
     train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 16}))
     assert torch.equal(torch.rand(2), expected)
-
-
-def test_a_killed_training_resumes(make_ensemble, small, tmp_path, request):
-    store = ensemble.write_ensemble(make_ensemble(), tmp_path / "real.zarr", progress=False)
-    settings = small | {"images": 100_000}
-    code = f"import pspgan; pspgan.train({str(store)!r}, 'demo', {str(tmp_path / 'run')!r}, **{settings!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"})
-    run = Run(tmp_path / "run")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in the process that is killed: the order of sums must agree
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
-    deadline = time.monotonic() + 120
-    while len(run.checkpoints()) < 2 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    reached = load_weights(run.checkpoints()[-1])[1]["images"]
-    assert reached >= 64
-    train(store, "demo", run.folder, resume=True, images=reached + 32, progress=False)
-    images = [line["images"] for line in run.log if "loss_g" in line]
-    assert images == sorted(set(images))
-    assert images[-1] == reached + 32
-    fresh = train(store, "demo", tmp_path / "fresh", **(small | {"images": reached + 32}))
-    same(run.checkpoints()[-1], fresh.checkpoints()[-1])
-    same(run.generator_file, fresh.generator_file)
 
 
 def test_a_run_in_the_way(make_ensemble, small, tmp_path):
@@ -176,55 +143,13 @@ def test_resuming_cannot_change_what_the_run_is(make_ensemble, small, tmp_path):
         train(other, "demo", tmp_path / "run", resume=True, progress=False)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(make_ensemble, small, tmp_path):
-    run = train(make_ensemble(), "demo", tmp_path / "run", **small)
-    older, newest = run.checkpoints()
-    newest.write_bytes(newest.read_bytes()[:100])
-    assert load_weights(older)[1]["images"] == 64
-    train(make_ensemble(), "demo", run.folder, resume=True, images=112, progress=False)
-    assert [load_weights(path)[1]["images"] for path in run.checkpoints()] == [96, 112]
-    assert [line["images"] for line in run.log if "loss_g" in line] == [16, 32, 48, 64, 80, 96, 112]
-    for path in run.checkpoints():
-        path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="no checkpoint to resume from"):
-        train(make_ensemble(), "demo", run.folder, resume=True, images=960, progress=False)
-
-
-@pytest.mark.parametrize("log_every", [16, 10_000])
-def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_kept(make_ensemble, small, tmp_path, log_every):
-    settings = small | {"lr_d": 1e30, "init": "normal", "log_every": log_every}
-    with pytest.raises(TrainingError, match="diverged at learning rate"):
-        train(make_ensemble(), "demo", tmp_path / "run", **settings)
-    kept = [*Run(tmp_path / "run").checkpoints(), *tmp_path.glob("run/generator.safetensors")]
-    for path in kept:
-        assert all(torch.isfinite(t).all() for t in load_weights(path)[0].values() if t.is_floating_point())
-
-
-def test_records_do_not_change_the_generator(make_ensemble, small, tmp_path):
+def test_records_do_not_change_the_generator(make_ensemble, small, tmp_path, same):
     often = train(
         make_ensemble(), "demo", tmp_path / "often", **(small | {"sample_every": 16, "log_every": 32})
     )
     once = train(make_ensemble(), "demo", tmp_path / "once", **(small | {"sample_every": 10_000}))
     same(often.generator_file, once.generator_file)
     assert sum("diversity" in line for line in once.log) == 1
-
-
-def test_a_run_killed_before_its_first_checkpoint_starts_anew(make_ensemble, small, tmp_path):
-    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
-    for path in run.checkpoints():
-        path.unlink()
-    train(make_ensemble(), out=run.folder, resume=True, progress=False)
-    assert run.description["preset"] == "demo"
-    assert [line["images"] for line in run.log if "loss_g" in line] == [16, 32]
-
-
-def test_a_log_cut_off_by_a_crash(make_ensemble, small, tmp_path):
-    run = train(make_ensemble(), "demo", tmp_path / "run", **small)
-    with (run.folder / "log.jsonl").open("a") as log:
-        log.write('{"images": 1')
-    assert len(run.log) > 0
-    train(make_ensemble(), "demo", run.folder, resume=True, images=112, progress=False)
-    assert [line["images"] for line in run.log if "loss_g" in line] == [16, 32, 48, 64, 80, 96, 112]
 
 
 def test_resuming_on_other_micrographs_is_refused(make_ensemble, small, tmp_path):
@@ -247,20 +172,6 @@ def test_only_runs_are_overwritten(make_ensemble, small, tmp_path):
     assert (tmp_path / "config.json").exists()
 
 
-def test_a_full_disk_names_the_checkpoint(tmp_path):
-    code = (
-        "import resource, signal, torch\n"
-        "from pspgan.networks import save_weights\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-        f"save_weights({str(tmp_path / 'w.safetensors')!r}, {{'a': torch.zeros(100_000)}}, {{}})\n"
-    )
-    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "w.safetensors cannot be written" in failed.stderr
-    assert "OSError" in failed.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_optimizers_are_those_of_the_paper():
     config = make_config("paper", resolution=32, ch=4)
     state = TrainingState.start(ProcessSpace.uhcsdb(), config, torch.device("cpu"))
@@ -281,7 +192,7 @@ def test_discriminator_steps_to_generator_steps(make_ensemble, small, tmp_path):
     assert tensors["optimizer_d.0.step"].item() == 4 * meta["step"]
 
 
-def test_bfloat16_and_attention_train_and_resume(make_ensemble, small, tmp_path):
+def test_bfloat16_and_attention_train_and_resume(make_ensemble, small, tmp_path, same):
     settings = small | {
         "resolution": 64,
         "attention": "biggan",

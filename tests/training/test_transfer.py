@@ -45,7 +45,7 @@ def test_a_run_starts_from_another(steel, make_ensemble, small, tmp_path, capfd,
     if gone == "newest":
         damaged = steel.checkpoints()[-1]
         damaged.write_bytes(damaged.read_bytes()[:1000])
-        weights, images_shown = steel.checkpoints()[0].name, 64
+        weights, images_shown = steel.checkpoints()[-2].name, 64
     elif gone == "checkpoints":
         for path in steel.checkpoints():
             path.unlink()
