@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "common/diff_augment.h"
 #include "cpu/clones.h"
@@ -111,6 +112,44 @@ void mix_pixels(const augment::Color<Real<T>>& color, Real<T> offset, int32_t ch
   }
 }
 
+// Sum over rows of n columns, `stride` apart. All add to the same lanes: what a hole leaves of a row is short, and
+// adding up the lanes of each would take longer than the row.
+template <typename T>
+PSPGAN_CPU_CLONES double sum_rows(const T* in, int32_t rows, int64_t stride, int32_t n) {
+  constexpr int32_t n_lane = 64;
+  constexpr int64_t most_elements = 256 * n_lane;  // before lanes go over into double, so that few or many are exact
+  double total = 0;
+  Real<T> lanes[n_lane] = {};
+  int64_t in_lanes = 0;
+  for (int32_t row = 0; row < rows; ++row, in += stride) {
+    for (int32_t start = 0; start < n; start += n_lane) {
+      if (n - start >= n_lane) {
+#pragma omp simd
+        for (int32_t lane = 0; lane < n_lane; ++lane) {
+          lanes[lane] += to_real(in[start + lane]);
+        }
+      } else {
+#pragma omp simd
+        for (int32_t lane = 0; lane < n - start; ++lane) {
+          lanes[lane] += to_real(in[start + lane]);
+        }
+      }
+      in_lanes += n_lane;
+      if (in_lanes >= most_elements || (row == rows - 1 && start + n_lane >= n)) {
+        Real<T> sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int32_t lane = 0; lane < n_lane; ++lane) {
+          sum += lanes[lane];
+          lanes[lane] = 0;
+        }
+        total += sum;
+        in_lanes = 0;
+      }
+    }
+  }
+  return total;
+}
+
 // Sum over n elements; beyond a chunk in double, so that it does not matter how many there are.
 template <typename T>
 double sum_all(const T* in, int64_t n) {
@@ -121,16 +160,24 @@ double sum_all(const T* in, int64_t n) {
   return total;
 }
 
-// Sum over the pixels that a window shows of its own output.
+// Sum over the pixels that a window shows of its own output: rows above, beside and below the hole.
 template <typename T>
 double sum_shown(const Layout& layout, const augment::Window& window, const T* image) {
+  const int32_t first = augment::clamp(-window.row_shift, 0, layout.height);
+  const int32_t last = augment::clamp(layout.height - window.row_shift, first, layout.height);
+  const int32_t top = augment::clamp(window.hole_top, first, last);
+  const int32_t bottom = augment::clamp(window.hole_bottom, top, last);
   double total = 0;
+  const auto add = [&](int64_t plane, int32_t from, int32_t to, int32_t begin, int32_t end) {
+    total += sum_rows(image + (layout.row(plane, from) + begin), to - from, layout.width, end - begin);
+  };
   for (int64_t plane = 0; plane < layout.planes; ++plane) {
-    for (int32_t y = 0; y < layout.height; ++y) {
-      const auto spans = window.spans(y);
-      const T* row = image + layout.row(plane, y);
-      total += sum_all(row + spans.begin, spans.hole_begin - spans.begin);
-      total += sum_all(row + spans.hole_end, spans.end - spans.hole_end);
+    for (const auto& [from, to] : {std::pair{first, top}, std::pair{top, bottom}, std::pair{bottom, last}}) {
+      if (from < to) {
+        const auto spans = window.spans(from);
+        add(plane, from, to, spans.begin, spans.hole_begin);
+        add(plane, from, to, spans.hole_end, spans.end);
+      }
     }
   }
   return total;
