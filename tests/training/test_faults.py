@@ -244,6 +244,14 @@ def press_at(monkeypatch, step, times):
     monkeypatch.setattr(loop, "_generator_step", generator_step)
 
 
+@pytest.fixture(autouse=True)
+def listening_to_control_c():
+    """Where the tests run in the background, Ctrl-C is ignored, here and in processes started from here."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_control_c_saves_the_step_it_comes_in(make_ensemble, small, tmp_path, monkeypatch, capfd, same):
     handler = signal.getsignal(signal.SIGINT)
     run = Run(tmp_path / "run")
