@@ -117,7 +117,7 @@ void mix_pixels(const augment::Color<Real<T>>& color, Real<T> offset, int32_t ch
 template <typename T>
 PSPGAN_CPU_CLONES double sum_rows(const T* in, int32_t rows, int64_t stride, int32_t n) {
   constexpr int32_t n_lane = 64;
-  constexpr int64_t most_elements = 256 * n_lane;  // before lanes go over into double, so that few or many are exact
+  constexpr int64_t most_elements = 256 * n_lane;  // before the lanes go over into double
   double total = 0;
   Real<T> lanes[n_lane] = {};
   int64_t in_lanes = 0;

@@ -1,23 +1,19 @@
 // DiffAugment's launchers, and its kernels for everything but float64.
-#include "cuda/diff_augment_launch.cuh"
+#include "cuda/diff_augment.h"
+
 #include "cuda/diff_augment_double.cuh"
+#include "cuda/diff_augment_launch.cuh"
+#include "cuda/for_type.cuh"
 
 namespace pspgan::cuda {
 namespace {
 
 int launch_typed(const DiffAugment& call, bool backward, const void* in, void* out, void* scratch, void* stream) {
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
-  switch (call.type) {
-    case Type::float32:
-      return launch_aligned<float>(call, backward, in, out, scratch, cuda_stream);
-    case Type::float64:
-      return launch_double(call, backward, in, out, scratch, cuda_stream);
-    case Type::float16:
-      return launch_aligned<__half>(call, backward, in, out, scratch, cuda_stream);
-    case Type::bfloat16:
-      return launch_aligned<__nv_bfloat16>(call, backward, in, out, scratch, cuda_stream);
-  }
-  return cudaErrorInvalidValue;
+  return launch_for_type(
+      call.type,
+      [&]<typename T>() { return launch_aligned<T>(call, backward, in, out, scratch, cuda_stream); },
+      [&] { return launch_double(call, backward, in, out, scratch, cuda_stream); });
 }
 
 }  // namespace

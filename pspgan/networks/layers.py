@@ -14,7 +14,7 @@ AttentionKind = Literal["biggan", "sagan", "none"]
 _SN_EPS = 1e-4
 _CBN_EPS = 1e-4
 # A fresh network must work in eval mode too, where random vectors would divide by an arbitrary number.
-_SN_FIRST_ITERATIONS = 15
+SN_FIRST_ITERATIONS = 15
 
 
 class _SpectralNorm:
@@ -211,4 +211,4 @@ def initialise(
                 layer.bias.uniform_(-bound, bound, generator=generator)
             if isinstance(layer, _SpectralNorm):
                 layer.u.normal_(generator=generator)
-                layer.iterate(_SN_FIRST_ITERATIONS)
+                layer.iterate(SN_FIRST_ITERATIONS)

@@ -16,6 +16,7 @@ from torch.autograd import forward_ad
 
 FOLDER = Path(__file__).resolve().parent.parent
 OPERATORS = ("diff_augment", "omni_loss")
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)  # of images and scores
 BUILD_AGAIN = "build it again with `pip install --no-build-isolation .`"
 
 

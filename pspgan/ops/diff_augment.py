@@ -21,7 +21,6 @@ POLICIES = {
 }
 OPERATIONS = tuple(operation for operations in POLICIES.values() for operation in operations)
 PLACES = {"translation": (2,), "cutout": (4,)}  # operations drawn in pixels: numbers an image
-IMAGE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 MAX_STRENGTH = 8.0  # translation by up to the whole image; the other operations are beyond use long before
 
 
@@ -209,7 +208,7 @@ def diff_augment(x: Tensor, draws: DiffAugmentDraws, impl: str = "auto") -> Tens
     >>> diff_augment(x, draws).shape
     torch.Size([2, 1, 8, 8])
     """
-    if x.dtype not in IMAGE_DTYPES:
+    if x.dtype not in _native.DTYPES:
         raise TypeError(f"diff_augment: images are {x.dtype}; a floating dtype of 16 to 64 bits is needed")
     if x.ndim != 4:
         raise ValueError(f"diff_augment: images {tuple(x.shape)} are not (batch, channel, y, x)")

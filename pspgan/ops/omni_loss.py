@@ -5,7 +5,6 @@ from torch import Tensor
 
 from . import _native, reference
 
-SCORE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 LABEL_DTYPES = (torch.int8, torch.int64)
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}  # as at::Reduction numbers them
 
@@ -67,7 +66,7 @@ def omni_loss(
 
 
 def _check(scores: Tensor, labels: Tensor, margin: float, gamma: float, reduction: str) -> None:
-    if scores.dtype not in SCORE_DTYPES:
+    if scores.dtype not in _native.DTYPES:
         raise TypeError(f"omni_loss: scores are {scores.dtype}; a floating dtype of 16 to 64 bits is needed")
     if labels.dtype not in LABEL_DTYPES:
         raise TypeError(f"omni_loss: labels are {labels.dtype}, not int8 or int64; use labels.to(torch.int8)")

@@ -64,3 +64,26 @@ struct LazyBuffer {
   size_t bytes;
   T* data;
 };
+
+inline int failures = 0;
+
+// Calls check_case<T>(seed, size) for so many seeds, element types in turn: arguments[1] cases, up to size
+// arguments[2]. Returns how many.
+template <typename CheckCase>
+int64_t check_cases(int n, char** arguments, int64_t size, const CheckCase& check_case) {
+  const int64_t cases = n > 1 ? std::atoll(arguments[1]) : 200;
+  size = n > 2 ? std::atoll(arguments[2]) : size;
+  for (int64_t seed = 0; seed < cases; ++seed) {
+    seed % 4 == 0   ? check_case.template operator()<float>(seed, size)
+    : seed % 4 == 1 ? check_case.template operator()<double>(seed, size)
+    : seed % 4 == 2 ? check_case.template operator()<__half>(seed, size)
+                    : check_case.template operator()<__nv_bfloat16>(seed, size);
+  }
+  return cases;
+}
+
+// What a test says last, and its exit status.
+inline int conclude(int64_t cases) {
+  std::printf(failures == 0 ? "%lld cases passed\n" : "%lld cases, of which some failed\n", static_cast<long long>(cases));
+  return failures != 0;
+}

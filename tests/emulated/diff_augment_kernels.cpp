@@ -23,7 +23,6 @@ using pspgan::cuda::DiffAugment;
 using pspgan::cuda::Real;
 using pspgan::cuda::Type;
 using pspgan::cuda::vector_size;
-int failures = 0;
 
 // One image as (channel, y, x), and what was drawn for it.
 struct Image {
@@ -276,17 +275,10 @@ void check_beyond_32_bits(int64_t channels, bool channels_last) {
 }  // namespace
 
 int main(int n, char** arguments) {
-  const int64_t cases = n > 1 ? std::atoll(arguments[1]) : 200;
-  const int64_t largest_side = n > 2 ? std::atoll(arguments[2]) : 90;
-  for (int64_t seed = 0; seed < cases; ++seed) {
-    seed % 4 == 0   ? check_case<float>(seed, largest_side)
-    : seed % 4 == 1 ? check_case<double>(seed, largest_side)
-    : seed % 4 == 2 ? check_case<__half>(seed, largest_side)
-                    : check_case<__nv_bfloat16>(seed, largest_side);
-  }
+  const int64_t cases = check_cases(
+      n, arguments, 90, []<typename T>(uint64_t seed, int64_t size) { check_case<T>(seed, size); });
   check_beyond_32_bits(1, false);
   check_beyond_32_bits(3, false);
   check_beyond_32_bits(3, true);
-  std::printf(failures == 0 ? "%lld cases passed\n" : "%lld cases, of which some failed\n", static_cast<long long>(cases));
-  return failures != 0;
+  return conclude(cases);
 }

@@ -22,7 +22,6 @@ namespace {
 using pspgan::cuda::OmniLoss;
 using pspgan::cuda::Real;
 using pspgan::cuda::vector_size;
-int failures = 0;
 
 void check(bool holds, uint64_t seed, const char* what, double got, double expected) {
   if (!holds) {
@@ -210,16 +209,9 @@ void check_edges() {
 }  // namespace
 
 int main(int n, char** arguments) {
-  const int64_t cases = n > 1 ? std::atoll(arguments[1]) : 200;
-  const int64_t most_classes = n > 2 ? std::atoll(arguments[2]) : 3000;
-  for (int64_t seed = 0; seed < cases; ++seed) {
-    seed % 4 == 0   ? check_case<float>(seed, most_classes)
-    : seed % 4 == 1 ? check_case<double>(seed, most_classes)
-    : seed % 4 == 2 ? check_case<__half>(seed, most_classes)
-                    : check_case<__nv_bfloat16>(seed, most_classes);
-  }
+  const int64_t cases = check_cases(
+      n, arguments, 3000, []<typename T>(uint64_t seed, int64_t size) { check_case<T>(seed, size); });
   check_beyond_32_bits();
   check_edges();
-  std::printf(failures == 0 ? "%lld cases passed\n" : "%lld cases, of which some failed\n", static_cast<long long>(cases));
-  return failures != 0;
+  return conclude(cases);
 }
