@@ -121,17 +121,19 @@ PSPGAN_CPU_CLONES double sum_rows(const T* in, int32_t rows, int64_t stride, int
   double total = 0;
   Real<T> lanes[n_lane] = {};
   int64_t in_lanes = 0;
-  for (int32_t row = 0; row < rows; ++row, in += stride) {
+  for (int32_t row = 0; row < rows; ++row) {
     for (int32_t start = 0; start < n; start += n_lane) {
-      if (n - start >= n_lane) {
+      const T* from = in + (row * stride + start);
+      const int32_t count = std::min(n - start, n_lane);
+      if (count == n_lane) {
 #pragma omp simd
         for (int32_t lane = 0; lane < n_lane; ++lane) {
-          lanes[lane] += to_real(in[start + lane]);
+          lanes[lane] += to_real(from[lane]);
         }
       } else {
 #pragma omp simd
-        for (int32_t lane = 0; lane < n - start; ++lane) {
-          lanes[lane] += to_real(in[start + lane]);
+        for (int32_t lane = 0; lane < count; ++lane) {
+          lanes[lane] += to_real(from[lane]);
         }
       }
       in_lanes += n_lane;
