@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..process import ProcessSpace
+from .batch_norm import BatchNorm2d
 from .layers import (
     Attention,
     AttentionKind,
@@ -108,7 +109,7 @@ class Generator(nn.Module):
             side *= 2
             if side == _attention_side(resolution, attention):
                 self.blocks.append(Attention(out * ch, attention))
-        self.norm = nn.BatchNorm2d(stages[-1][1] * ch)
+        self.norm = BatchNorm2d(stages[-1][1] * ch)
         self.output = SNConv2d(stages[-1][1] * ch, channels, 3)
         initialise(self, init, init_bias, generator)
 

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .batch_norm import SharesBatch, batch_norm
+
 AttentionKind = Literal["biggan", "sagan", "none"]
 
 _SN_EPS = 1e-4
@@ -72,7 +74,7 @@ class SNLinear(_SpectralNorm, nn.Linear):
         return F.linear(x, self.normalised_weight(), self.bias)
 
 
-class ConditionalBatchNorm(nn.Module):
+class ConditionalBatchNorm(SharesBatch, nn.Module):
     """Batch norm whose gain and bias are linear in the condition vector.
 
     ``batch_norm(x) * (1 + gain(y)) + bias(y)``. Without the ``1 +`` the gain starts near zero and the
@@ -88,8 +90,14 @@ class ConditionalBatchNorm(nn.Module):
         self.momentum = 0.1
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        normal = F.batch_norm(
-            x, self.stored_mean, self.stored_var, training=self.training, momentum=self.momentum, eps=_CBN_EPS
+        normal = batch_norm(
+            x,
+            self.stored_mean,
+            self.stored_var,
+            training=self.training,
+            momentum=self.momentum,
+            eps=_CBN_EPS,
+            peers=self.peers,
         )
         return torch.addcmul(self.bias(y)[:, :, None, None], normal, 1 + self.gain(y)[:, :, None, None])
 
