@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
-import os
 import platform
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import torch
+from side_by_side import entry, report, take_turns
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
@@ -58,16 +56,11 @@ def measure(functions: dict[str, Callable[[], object]], seconds: float) -> dict[
     """Median time of a call of each function in microseconds, measured in turns for ``seconds`` each."""
     threads = torch.get_num_threads()
     timers = {name: Timer("f()", globals={"f": f}, num_threads=threads) for name, f in functions.items()}
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(ROUNDS):
-        for name, timer in timers.items():
-            times[name].append(1e6 * timer.blocked_autorange(min_run_time=seconds / ROUNDS).median)
-    return {name: median(taken) for name, taken in times.items()}
 
+    def microseconds(timer: Timer) -> float:
+        return 1e6 * timer.blocked_autorange(min_run_time=seconds / ROUNDS).median
 
-def entry(name: str, ours: float, reference: float, unit: str = "us") -> dict:
-    """One row of the table: ``ratio`` is ours / reference."""
-    return {"name": name, "ours": ours, "reference": reference, "ratio": ours / reference, "unit": unit}
+    return take_turns({name: partial(microseconds, timer) for name, timer in timers.items()}, ROUNDS)
 
 
 def omni_loss_rows(seconds: float) -> list[dict]:
@@ -80,9 +73,8 @@ def omni_loss_rows(seconds: float) -> list[dict]:
         size = " x ".join(map(str, shape))
         for what, run in {"forward": _omni_forward, "forward and backward": _omni_forward_backward}.items():
             times = measure({impl: partial(run, scores, labels, impl) for impl in IMPLS}, seconds)
-            rows.append(
-                entry(f"omni_loss {size}, {what}, beside reference", times["native"], times["reference"])
-            )
+            name = f"omni_loss {size}, {what}, beside reference"
+            rows.append(entry(name, times["native"], times["reference"], "us"))
     return rows
 
 
@@ -110,7 +102,7 @@ def diff_augment_rows(seconds: float) -> list[dict]:
             times = measure(functions | {"copy": x.clone}, seconds)
             for other in ("copy", "reference"):
                 name = f"diff_augment {size}, {what}, beside {other}"
-                rows.append(entry(name, times["native"], times[other]))
+                rows.append(entry(name, times["native"], times[other], "us"))
     return rows
 
 
@@ -149,17 +141,6 @@ def traffic_rows() -> list[dict]:
     return rows
 
 
-def machine() -> str:
-    """Processor, threads and versions, in words."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
-    return f"{model}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, torch {torch.__version__}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
@@ -171,13 +152,7 @@ def main() -> None:
         sys.exit(f"nothing to compare: {ops.native_status()}")
     keep_memory()
     rows = omni_loss_rows(options.seconds) + diff_augment_rows(options.seconds) + traffic_rows()
-    print(machine())
-    print(f"{'':72s}{'ours':>13s}{'reference':>13s}{'ratio':>9s}")
-    for row in rows:
-        times = "".join(f"{row[side]:10.1f} {row['unit']:2}" for side in ("ours", "reference"))
-        print(f"{row['name']:72s}{times}{row['ratio']:9.3g}")
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+    report(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -143,10 +143,10 @@ def _loop(
                 draws = torch.Generator(device).manual_seed(_seed_of(config.seed, state.step))
                 first = state.step * config.d_steps
                 figures = [
-                    _discriminator_step(config, batches, fakes, state, first + k, draws)
+                    discriminator_step(config, batches, fakes, state, first + k, draws)
                     for k in range(config.d_steps)
                 ]
-                figures.append(_generator_step(config, fakes, state, draws))
+                figures.append(generator_step(config, fakes, state, draws))
                 state.step += 1
                 state.images += per_step
                 require_finite_step(figures, run, config, state, batches)
@@ -178,7 +178,7 @@ def _loop(
         monitor.close()
 
 
-def _discriminator_step(
+def discriminator_step(
     config: TrainingConfig,
     batches: Batches,
     fakes: FakeConditions,
@@ -211,7 +211,7 @@ def _discriminator_step(
     return dict(zip(names, figures, strict=True)) | {"gradient_d": gradient_norm(state.discriminator)}
 
 
-def _generator_step(
+def generator_step(
     config: TrainingConfig, fakes: FakeConditions, state: TrainingState, draws: torch.Generator
 ) -> dict[str, Tensor]:
     """One update of G: D should call its micrographs real, and name their conditions (Eq. 6)."""

@@ -233,7 +233,7 @@ def test_a_full_disk_names_the_log(tmp_path):
 
 def press_at(monkeypatch, step, times):
     """Ctrl-C in the middle of a generator step."""
-    update = loop._generator_step
+    update = loop.generator_step
 
     def generator_step(config, fakes, state, draws):
         if state.step == step:
@@ -241,7 +241,7 @@ def press_at(monkeypatch, step, times):
                 signal.raise_signal(signal.SIGINT)
         return update(config, fakes, state, draws)
 
-    monkeypatch.setattr(loop, "_generator_step", generator_step)
+    monkeypatch.setattr(loop, "generator_step", generator_step)
 
 
 @pytest.fixture(autouse=True)

@@ -44,12 +44,12 @@ def spoil(monkeypatch, before, network, how):
 @pytest.mark.parametrize(
     ("before", "network", "how", "message"),
     [
-        ("_discriminator_step", "discriminator", spoil_gradient, "gradient_d is nan"),
-        ("_generator_step", "generator", spoil_gradient, "gradient_g is nan"),
-        ("_discriminator_step", "discriminator", spoil_weight, "loss_d_real is nan"),
-        ("_discriminator_step", "generator", spoil_weight, "loss_d_fake is nan"),
-        ("_generator_step", "discriminator", spoil_weight, "loss_g is nan"),
-        ("_generator_step", "generator", spoil_weight, "loss_g is nan"),
+        ("discriminator_step", "discriminator", spoil_gradient, "gradient_d is nan"),
+        ("generator_step", "generator", spoil_gradient, "gradient_g is nan"),
+        ("discriminator_step", "discriminator", spoil_weight, "loss_d_real is nan"),
+        ("discriminator_step", "generator", spoil_weight, "loss_d_fake is nan"),
+        ("generator_step", "discriminator", spoil_weight, "loss_g is nan"),
+        ("generator_step", "generator", spoil_weight, "loss_g is nan"),
     ],
 )
 def test_a_nan_stops_the_step_it_comes_in(

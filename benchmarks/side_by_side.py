@@ -1,0 +1,51 @@
+"""What every benchmark does: both sides of a row measured in turns in one run, a table, a JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+import torch
+
+
+def take_turns(measurements: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Median of what each measurement gives, all of them once a round.
+
+    A machine that slows down slows all of them.
+    """
+    given: dict[str, list[float]] = {name: [] for name in measurements}
+    for _ in range(rounds):
+        for name, measure in measurements.items():
+            given[name].append(measure())
+    return {name: median(values) for name, values in given.items()}
+
+
+def entry(name: str, ours: float, reference: float, unit: str) -> dict:
+    """One row of the table: ``ratio`` is ours / reference."""
+    return {"name": name, "ours": ours, "reference": reference, "ratio": ours / reference, "unit": unit}
+
+
+def machine() -> str:
+    """Processor, threads and versions, in words."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
+    return f"{model}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, torch {torch.__version__}"
+
+
+def report(rows: list[dict], file: Path | None) -> None:
+    """Print the table, and write it to a file if one is given."""
+    print(machine())
+    print(f"{'':72s}{'ours':>19s}{'reference':>19s}{'ratio':>9s}")
+    for row in rows:
+        values = "".join(f"{row[side]:10.4g} {row['unit']:8}" for side in ("ours", "reference"))
+        print(f"{row['name']:72s}{values}{row['ratio']:9.3g}")
+    if file:
+        file.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
