@@ -148,7 +148,7 @@ def load(path: str | os.PathLike | Run, device: str | torch.device | None = None
             space, config.resolution, config.ch, config.latent, config.attention, embedding=config.embedding
         )
     load_tensors(generator, tensors, file)
-    generator.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
+    generator.eval().requires_grad_(False).to(device)
     provenance = {
         "checkpoint": str(file),
         "checkpoint_sha256": _sha256(file),

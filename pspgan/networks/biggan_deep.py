@@ -7,6 +7,8 @@ discriminator ends in one score a level plus real and fake, for the Omni loss.
 
 from __future__ import annotations
 
+from itertools import islice
+
 import torch
 from torch import Tensor, nn
 
@@ -15,12 +17,15 @@ from .batch_norm import BatchNorm2d
 from .layers import (
     Attention,
     AttentionKind,
+    ConditionalBatchNorm,
     DiscriminatorBlock,
     GeneratorBlock,
     SNConv2d,
     SNLinear,
     initialise,
+    modulations,
 )
+from .spectral_norm import SpectralNorm, by_shape, prepare
 
 # Widths of a stage in multiples of ch, (in, out); two blocks a stage.
 GENERATOR_STAGES = {
@@ -111,6 +116,9 @@ class Generator(nn.Module):
                 self.blocks.append(Attention(out * ch, attention))
         self.norm = BatchNorm2d(stages[-1][1] * ch)
         self.output = SNConv2d(stages[-1][1] * ch, channels, 3)
+        layers = [module for module in self.modules() if isinstance(module, SpectralNorm)]
+        conditional = {layer for norm in self._norms() for layer in (norm.gain, norm.bias)}
+        self._weights = by_shape([layer for layer in layers if layer not in conditional])
         initialise(self, init, init_bias, generator)
 
     def forward(self, z: Tensor, weights: Tensor) -> Tensor:
@@ -128,15 +136,22 @@ class Generator(nn.Module):
                 f"z {tuple(z.shape)} and weights {tuple(weights.shape)} do not fit "
                 f"(batch, {self.latent}) and (batch, {self.space.n_levels})"
             )
-        embedded = [
-            weights[:, part] @ table.weight
-            for part, table in zip(self.space.slices, self.embeddings, strict=True)
-        ]
-        y = torch.cat([z, *embedded], dim=1)
-        h = self.linear(y).unflatten(1, (-1, 4, 4))
+        with torch.autocast(z.device.type, enabled=False):
+            embedded = [
+                weights[:, part] @ table.weight
+                for part, table in zip(self.space.slices, self.embeddings, strict=True)
+            ]
+            y = torch.cat([z, *embedded], dim=1)
+        for group in self._weights:
+            prepare(group)
+        modulation = iter(modulations(self._norms(), y))
+        h = self.linear(y).unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
-            h = block(h) if isinstance(block, Attention) else block(h, y)
-        return torch.tanh(self.output(torch.relu(self.norm(h))))
+            h = block(h) if isinstance(block, Attention) else block(h, list(islice(modulation, 4)))
+        return torch.tanh(self.output(torch.relu_(self.norm(h))))
+
+    def _norms(self) -> list[ConditionalBatchNorm]:
+        return [norm for block in self.blocks if isinstance(block, GeneratorBlock) for norm in block.norms]
 
 
 class Discriminator(nn.Module):
@@ -170,6 +185,7 @@ class Discriminator(nn.Module):
             if side == _attention_side(resolution, attention):
                 self.blocks.append(Attention(out * ch, attention))
         self.linear = SNLinear(stages[-1][1] * ch, space.n_targets)
+        self._weights = by_shape([module for module in self.modules() if isinstance(module, SpectralNorm)])
         initialise(self, init, init_bias, generator)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -186,7 +202,9 @@ class Discriminator(nn.Module):
                 f"images {tuple(image.shape)} do not fit "
                 f"(batch, {self.channels}, {self.resolution}, {self.resolution})"
             )
-        h = self.input(image)
+        for group in self._weights:
+            prepare(group)
+        h = self.input(image).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             h = block(h)
         return self.linear(torch.relu(h).sum(dim=(2, 3)))

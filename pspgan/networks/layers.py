@@ -1,58 +1,25 @@
-"""The layers BigGAN-deep is made of: spectral norm, conditional batch norm, attention, residual blocks."""
+"""The layers BigGAN-deep is made of: convolutions, conditional batch norm, attention, residual blocks."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .attention import attend
 from .batch_norm import SharesBatch, batch_norm
+from .spectral_norm import FIRST_ITERATIONS, SpectralNorm, by_shape, estimate
 
 AttentionKind = Literal["biggan", "sagan", "none"]
 
-_SN_EPS = 1e-4
 _CBN_EPS = 1e-4
-# A fresh network must work in eval mode too, where random vectors would divide by an arbitrary number.
-SN_FIRST_ITERATIONS = 15
 
 
-class _SpectralNorm:
-    """Divides a layer's weight by an estimate of its largest singular value (Miyato et al. 2018).
-
-    One power iteration a training forward; in eval mode the stored vectors are used as they are. Mixed into
-    a layer with a ``weight``, seen as a matrix (out, everything else).
-    """
-
-    weight: nn.Parameter
-    training: bool
-
-    def _register_vectors(self) -> None:
-        rows = self.weight.shape[0]
-        self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
-        self.register_buffer("v", F.normalize(torch.randn(self.weight.numel() // rows), dim=0))
-
-    @torch.no_grad()
-    def iterate(self, times: int) -> None:
-        """Refine the stored singular vectors by power iteration."""
-        matrix = self.weight.flatten(1)
-        for _ in range(times):
-            self.v.copy_(F.normalize(matrix.T @ self.u, dim=0, eps=_SN_EPS))
-            self.u.copy_(F.normalize(matrix @ self.v, dim=0, eps=_SN_EPS))
-
-    def normalised_weight(self) -> Tensor:
-        # Under autocast, too, in full precision.
-        with torch.autocast(self.weight.device.type, enabled=False):
-            if self.training:
-                self.iterate(1)
-            # Cloned, since a second forward before the backward overwrites the buffers.
-            u, v = self.u.clone(), self.v.clone()
-            return self.weight / torch.dot(u, self.weight.flatten(1) @ v)
-
-
-class SNConv2d(_SpectralNorm, nn.Conv2d):
+class SNConv2d(SpectralNorm, nn.Conv2d):
     """Convolution with spectral norm."""
 
     def __init__(self, channels_in: int, channels_out: int, size: int, bias: bool = True) -> None:
@@ -63,7 +30,7 @@ class SNConv2d(_SpectralNorm, nn.Conv2d):
         return F.conv2d(x, self.normalised_weight(), self.bias, padding=self.padding)
 
 
-class SNLinear(_SpectralNorm, nn.Linear):
+class SNLinear(SpectralNorm, nn.Linear):
     """Linear layer with spectral norm."""
 
     def __init__(self, features_in: int, features_out: int, bias: bool = True) -> None:
@@ -75,7 +42,7 @@ class SNLinear(_SpectralNorm, nn.Linear):
 
 
 class ConditionalBatchNorm(SharesBatch, nn.Module):
-    """Batch norm whose gain and bias are linear in the condition vector.
+    """Batch norm whose gain and bias are linear in the condition vector; see `modulations`.
 
     ``batch_norm(x) * (1 + gain(y)) + bias(y)``. Without the ``1 +`` the gain starts near zero and the
     network does not learn.
@@ -89,7 +56,8 @@ class ConditionalBatchNorm(SharesBatch, nn.Module):
         self.register_buffer("stored_var", torch.ones(channels))
         self.momentum = 0.1
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+    def forward(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+        """Normalise x, (batch, channel, y, x), and apply gain and bias, each (batch, channel)."""
         normal = batch_norm(
             x,
             self.stored_mean,
@@ -99,7 +67,32 @@ class ConditionalBatchNorm(SharesBatch, nn.Module):
             eps=_CBN_EPS,
             peers=self.peers,
         )
-        return torch.addcmul(self.bias(y)[:, :, None, None], normal, 1 + self.gain(y)[:, :, None, None])
+        gain, bias = (t.to(x.dtype)[:, :, None, None] for t in (1 + gain, bias))
+        return torch.addcmul(bias, normal, gain)
+
+
+def modulations(norms: Sequence[ConditionalBatchNorm], y: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Gains and biases of many conditional batch norms, from one product with the condition vectors.
+
+    Args:
+        norms: of one network.
+        y: (batch, condition).
+
+    Returns:
+        For each norm its gain and its bias, (batch, channel).
+    """
+    groups = by_shape([layer for norm in norms for layer in (norm.gain, norm.bias)])
+    layers = [layer for group in groups for layer in group]
+    with torch.autocast(y.device.type, enabled=False):
+        weight = torch.cat([layer.weight for layer in layers])
+        stacks = weight.split([len(group) * group[0].out_features for group in groups])
+        scales = [
+            estimate(group, stack.unflatten(0, (len(group), -1))).repeat_interleave(group[0].out_features)
+            for group, stack in zip(groups, stacks, strict=True)
+        ]
+        values = F.linear(y, weight) / torch.cat(scales)
+    parts = dict(zip(layers, values.split([layer.out_features for layer in layers], dim=1), strict=True))
+    return [(parts[norm.gain], parts[norm.bias]) for norm in norms]
 
 
 class Attention(nn.Module):
@@ -129,12 +122,11 @@ class Attention(nn.Module):
         query, key, value = self.query(x), self.key(x), self.value(x)
         if self.kind == "biggan":
             key, value = F.max_pool2d(key, 2), F.max_pool2d(value, 2)
-        tokens = [t.flatten(2).transpose(1, 2)[:, None] for t in (query, key, value)]
-        mixed = F.scaled_dot_product_attention(*tokens, scale=1.0)[:, 0].transpose(1, 2)
-        mixed = mixed.reshape(x.shape[0], -1, *x.shape[2:])
+        tokens = (t.flatten(2).transpose(1, 2) for t in (query, key, value))
+        mixed = attend(*tokens).transpose(1, 2).unflatten(2, x.shape[2:])
         if self.kind == "biggan":
             mixed = self.output(mixed)
-        return torch.addcmul(x, self.gamma, mixed)
+        return torch.addcmul(x, self.gamma.to(x.dtype), mixed)
 
 
 class GeneratorBlock(nn.Module):
@@ -153,15 +145,21 @@ class GeneratorBlock(nn.Module):
         self.conv3 = SNConv2d(hidden, hidden, 3)
         self.conv4 = SNConv2d(hidden, channels_out, 1)
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        h = self.conv1(F.relu(self.bn1(x, y)))
-        h = F.relu(self.bn2(h, y))
+    @property
+    def norms(self) -> list[ConditionalBatchNorm]:
+        return [self.bn1, self.bn2, self.bn3, self.bn4]
+
+    def forward(self, x: Tensor, modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """One stage of x, (batch, channels_in, y, x), with gain and bias of each of the four ``norms``."""
+        first, second, third, fourth = modulation
+        h = self.conv1(F.relu_(self.bn1(x, *first)))
+        h = F.relu_(self.bn2(h, *second))
         x = x[:, : self.channels_out]
         if self.upsample:
             h, x = (F.interpolate(t, scale_factor=2, mode="nearest") for t in (h, x))
         h = self.conv2(h)
-        h = self.conv3(F.relu(self.bn3(h, y)))
-        return x + self.conv4(F.relu(self.bn4(h, y)))
+        h = self.conv3(F.relu_(self.bn3(h, *third)))
+        return x + self.conv4(F.relu_(self.bn4(h, *fourth)))
 
 
 class DiscriminatorBlock(nn.Module):
@@ -181,8 +179,8 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(x))
-        h = self.conv2(F.relu(h))
-        h = F.relu(self.conv3(F.relu(h)))
+        h = self.conv2(F.relu_(h))
+        h = F.relu_(self.conv3(F.relu_(h)))
         if self.downsample:
             h, x = F.avg_pool2d(h, 2), F.avg_pool2d(x, 2)
         if self.shortcut is not None:
@@ -217,6 +215,6 @@ def initialise(
             if getattr(layer, "bias", None) is not None:
                 bound = 1 / math.sqrt(layer.weight[0].numel()) if biases == "uniform" else 0.0
                 layer.bias.uniform_(-bound, bound, generator=generator)
-            if isinstance(layer, _SpectralNorm):
+            if isinstance(layer, SpectralNorm):
                 layer.u.normal_(generator=generator)
-                layer.iterate(SN_FIRST_ITERATIONS)
+                layer.iterate(FIRST_ITERATIONS)

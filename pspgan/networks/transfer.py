@@ -13,7 +13,7 @@ from torch import Tensor
 from ..process import Factor, ProcessSpace, Value
 from .biggan_deep import Discriminator, Generator
 from .checkpoint import CheckpointError, load_tensors
-from .layers import SN_FIRST_ITERATIONS
+from .spectral_norm import FIRST_ITERATIONS
 
 # Layers that read latent vector and embeddings side by side: the first, and those of conditional batch norm.
 _READS_CONDITION = re.compile(r"(linear|.*\.(gain|bias))\.(weight|v)")
@@ -103,7 +103,7 @@ def transfer_tensors(
     for name, move in moves.items():
         layer, _, tensor = name.rpartition(".")
         if tensor == "weight" and f"{layer}.u" in own and move.loses:
-            network.get_submodule(layer).iterate(SN_FIRST_ITERATIONS)
+            network.get_submodule(layer).iterate(FIRST_ITERATIONS)
 
 
 def shared_levels(space: ProcessSpace, other: ProcessSpace, shared: bool = True) -> dict[str, list[Value]]:

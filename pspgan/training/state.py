@@ -52,7 +52,7 @@ class TrainingState:
         averaged.load_state_dict(generator.state_dict())
         averaged.requires_grad_(False)
         for network in (generator, averaged, discriminator):
-            network.to(device=device, memory_format=torch.channels_last)
+            network.to(device)
         betas = (config.beta1, config.beta2)
         return cls(
             generator,
