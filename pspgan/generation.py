@@ -21,7 +21,7 @@ from . import __version__, ensemble
 from .networks import CheckpointError, Generator, load_published, load_tensors, load_weights
 from .process import ConditionLike, ProcessCondition, ProcessSpace
 from .training import Run, TrainingConfig
-from .training.monitor import to_grey
+from .training.batches import to_grey
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,7 +109,17 @@ class Batches:
                 for i, r, c, (up, left) in zip(index, rows, columns, flips, strict=True)
             ]
         )
-        return torch.from_numpy(crops).float().div_(127.5).sub_(1).unsqueeze_(1)
+        return from_grey(torch.from_numpy(crops)).unsqueeze_(1)
+
+
+def from_grey(levels: Tensor) -> Tensor:
+    """Grey levels 0 to 255 -> float32 in [-1, 1]."""
+    return levels.float().div_(127.5).sub_(1)
+
+
+def to_grey(image: Tensor) -> Tensor:
+    """[-1, 1] -> uint8 grey levels, rounded."""
+    return image.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
 
 
 class FakeConditions:

@@ -67,9 +67,10 @@ class TrainingConfig(BaseModel):
     epochs: float | None = Field(None, gt=0)
     minutes: float | None = Field(None, gt=0)
 
-    # Record, every so many images
+    # Record, every so many images; sample_size micrographs of each condition are generated and measured
     log_every: int = Field(1_000, gt=0)
     sample_every: int = Field(20_000, gt=0)
+    sample_size: int = Field(64, ge=2)
     checkpoint_every: int = Field(20_000, gt=0)
     seed: int = Field(0, ge=0)
 

@@ -24,7 +24,8 @@ from .batches import Batches, FakeConditions
 from .config import ConfigError, TrainingConfig, make_config
 from .guard import TrainingError, Watch, gradient_norm, require_finite_state, require_finite_step
 from .interrupt import Interrupt, TrainingInterrupted
-from .monitor import Monitor, sample
+from .metrics import Metrics
+from .monitor import Monitor
 from .state import Run, TrainingState
 from .transfer import located, origin_of, read_trained, summary
 
@@ -124,6 +125,7 @@ def _loop(
     per_step = config.batch * config.d_steps
     fakes = FakeConditions(batches.space, config.fake_conditions, config.seed)
     watch = Watch(run.log)
+    metrics = Metrics(batches, config.sample_size, config.seed)
     monitor = Monitor(run.folder, total, state.images, progress)
 
     def over() -> bool:
@@ -163,7 +165,7 @@ def _loop(
                 if picture or keep or _due(state.images, per_step, config.log_every):
                     record(monitor.means())
                 if picture:
-                    record(_sample(run, config, batches, state, monitor))
+                    record(_sample(run, config, batches, state, metrics, monitor))
                     if watch.best:
                         run.save(state, "best")
                 if keep:
@@ -256,9 +258,14 @@ def _taken_for(scores: Tensor, part: int) -> tuple[Tensor, Tensor]:
 
 
 def _sample(
-    run: Run, config: TrainingConfig, batches: Batches, state: TrainingState, monitor: Monitor
+    run: Run,
+    config: TrainingConfig,
+    batches: Batches,
+    state: TrainingState,
+    metrics: Metrics,
+    monitor: Monitor,
 ) -> dict[str, float | str]:
-    """Bring the averaged generator up to date, export it, keep a grid of its micrographs and measure them."""
+    """Bring the averaged generator up to date, export it, measure its micrographs and show some."""
     # From the raw generator's buffers, so that it does not matter how many samples were taken before.
     for mine, theirs in zip(state.averaged.buffers(), state.generator.buffers(), strict=True):
         mine.copy_(theirs)
@@ -271,9 +278,9 @@ def _sample(
         key: description[key] for key in ("process_space", "config", "preset", "data", "start_from", "pspgan")
     } | {"images": state.images}
     save_weights(run.generator_file, state.averaged.state_dict(), meta)
-    grid, figures = sample(state.averaged, batches, config.seed)
-    monitor.picture(state.images, grid, run.folder)
-    return figures
+    measured = metrics.measure(state.averaged, state.discriminator, config.batch // config.accumulation)
+    monitor.show(state.images, measured)
+    return measured.figures
 
 
 def _how_to_go_on(run: Run, state: TrainingState) -> str:

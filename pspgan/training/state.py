@@ -117,6 +117,7 @@ class Run:
     |---|---|
     | ``config.json`` | settings, process space, data set, what it started from, and package version |
     | ``log.jsonl``, ``tensorboard/`` | losses, throughput, figures of the samples, warnings |
+    | ``metrics.jsonl`` | figures of the samples condition by condition |
     | ``samples/`` | grids of real and generated micrographs as training went on |
     | ``checkpoints/`` | the newest two states, to resume from, and that of the best samples |
     | ``generator.safetensors`` | the averaged generator, for `pspgan.load` |
@@ -166,11 +167,12 @@ class Run:
     @property
     def log(self) -> list[dict[str, Any]]:
         """The lines of ``log.jsonl``; a last one that was cut off by a crash is left out."""
-        path = self.folder / "log.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        if lines and not lines[-1].endswith("}"):
-            lines.pop()
-        return [json.loads(line) for line in lines]
+        return _lines(self.folder / "log.jsonl")
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``, see `pspgan.training.metrics.Metrics.measure`."""
+        return _lines(self.folder / "metrics.jsonl")
 
     @property
     def warnings(self) -> list[str]:
@@ -269,14 +271,27 @@ class Run:
             clock = {"images": state.images, "seconds": state.seconds, "step": state.step}
             kept = [line for line in self.log if line["images"] <= state.images]
             kept += [clock | {"warning": text} for text in warnings]
-            partial = self.folder / ".log.jsonl.partial"
-            partial.write_text("".join(json.dumps(line) + os.linesep for line in kept))
-            partial.replace(self.folder / "log.jsonl")
+            _write_lines(self.folder / "log.jsonl", kept)
+            measured = [line for line in self.metrics if line["images"] <= state.images]
+            _write_lines(self.folder / "metrics.jsonl", measured)
             return warnings
         raise CheckpointError(
             f"{self.folder} has no checkpoint to resume from"
             + (f" ({'; '.join(damaged.values())})" if damaged else "")
         )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    if lines and not lines[-1].endswith("}"):
+        lines.pop()
+    return [json.loads(line) for line in lines]
+
+
+def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text("".join(json.dumps(line) + os.linesep for line in lines))
+    partial.replace(path)
 
 
 def _set_aside(file: Path) -> Path:

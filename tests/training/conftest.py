@@ -1,5 +1,7 @@
 """A small ensemble that a training can learn from: conditions differ in the size of their spots."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from scipy import ndimage
 from pspgan import ensemble
 from pspgan.networks import load_weights
 from pspgan.process import Factor, ProcessSpace
+from pspgan.training.metrics import Metrics
 
 SPACE = ProcessSpace(
     (Factor("strain", (0.1, 0.2, 0.4), "ordinal", scale="log"), Factor("bath", ("oil", "air"), "nominal"))
@@ -57,6 +60,24 @@ def small():
         "averaging_halflife": 50,
         "progress": False,
     }
+
+
+@pytest.fixture
+def rated(monkeypatch):
+    """Gives the next samples that are measured these distances and, if wanted, least diversities."""
+
+    def rate(*distances, least=None):
+        given = iter(zip(distances, least or [1.0] * len(distances), strict=True))
+        measure = Metrics.measure
+
+        def measured(*arguments):
+            found = measure(*arguments)
+            rating = dict(zip(("distance", "diversity_least"), next(given, ()), strict=False))
+            return dataclasses.replace(found, figures=found.figures | rating)
+
+        monkeypatch.setattr(Metrics, "measure", measured)
+
+    return rate
 
 
 @pytest.fixture

@@ -112,7 +112,8 @@ def altered(content):
 
 
 @pytest.mark.parametrize("damage", [truncated, altered])
-def test_a_damaged_checkpoint_is_set_aside(make_ensemble, small, tmp_path, capsys, same, damage):
+def test_a_damaged_checkpoint_is_set_aside(make_ensemble, small, tmp_path, capsys, rated, same, damage):
+    rated(1.0, 2.0, 2.0)  # the best of a run is its first
     run = train(make_ensemble(), "demo", tmp_path / "run", **small)
     newest = run.checkpoints()[-1]
     bad = damage(newest.read_bytes())
@@ -139,7 +140,8 @@ def test_without_a_readable_checkpoint_nothing_is_touched(make_ensemble, small, 
         assert run.checkpoints() == files
 
 
-def test_a_best_newer_than_the_newest_is_resumed_from(make_ensemble, small, tmp_path, same):
+def test_a_best_newer_than_the_newest_is_resumed_from(make_ensemble, small, tmp_path, rated, same):
+    rated(1.0, 2.0, 2.0)
     run = train(make_ensemble(), "demo", tmp_path / "run", **small)
     best, *states = run.checkpoints()
     for path in states:
@@ -150,16 +152,8 @@ def test_a_best_newer_than_the_newest_is_resumed_from(make_ensemble, small, tmp_
     same(run.checkpoints()[-1], whole.checkpoints()[-1])
 
 
-def test_the_best_samples_are_kept(make_ensemble, small, tmp_path, monkeypatch):
-    distances = iter([3.0, 1.0, 2.0, 0.5, 1.5, 0.9])
-    diversities = iter([1.0, 1.0, 1.0, 0.1, 1.0, 1.0])
-    measure = loop.sample
-
-    def sample(*arguments):
-        grid, figures = measure(*arguments)
-        return grid, figures | {"distance": next(distances), "diversity_least": next(diversities)}
-
-    monkeypatch.setattr(loop, "sample", sample)
+def test_the_best_samples_are_kept(make_ensemble, small, tmp_path, rated):
+    rated(3.0, 1.0, 2.0, 0.5, 1.5, 0.9, least=[1.0, 1.0, 1.0, 0.1, 1.0, 1.0])
     settings = small | {"sample_every": 16, "images": 48}
     run = train(make_ensemble(), "demo", tmp_path / "run", **settings)
     best = run.checkpoints()[0]
@@ -225,6 +219,7 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_one_before(real, small, tmp_path
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux that is always full")
 def test_a_full_disk_names_the_log(tmp_path):
     (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    (tmp_path / "config.json").write_text("{}")
     monitor = Monitor(tmp_path, 10, 0, progress=False)
     for act in (lambda: monitor.write(1, {"loss_d_real": 1.0}), monitor.close):
         with pytest.raises(OSError, match=r"log\.jsonl cannot be written.*is the disk full\?"):

@@ -11,7 +11,6 @@ from pspgan.process import ProcessSpace
 from pspgan.training import Run, TrainingDataError, TrainingError, loop, make_config, train
 from pspgan.training.batches import Batches
 from pspgan.training.guard import Watch, gradient_norm, require_finite_state
-from pspgan.training.monitor import two_point_distance
 from pspgan.training.state import TrainingState
 
 
@@ -190,18 +189,3 @@ def test_a_watch_that_reads_the_log_goes_on_where_it_was():
     assert again.best
     again.observe(judged(800, 0.0, 0.0))
     assert not again.best
-
-
-def test_two_point_distance_of_the_same_the_blank_and_the_coarser(make_ensemble, small):
-    settings = {key: value for key, value in small.items() if key != "progress"}
-    batches = Batches(make_ensemble(), make_config("demo", **settings))
-    fine, _, coarse = sorted(set(batches.conditions), key=str)
-    rng = np.random.default_rng(0)
-    a, b, other = (batches.crops_of(condition, 32, rng) for condition in (fine, fine, coarse))
-    assert two_point_distance(a, a) == 0
-    assert two_point_distance(torch.full_like(a, a.mean()), a) == pytest.approx(1, abs=1e-5)
-    assert two_point_distance(a, b) < 0.3
-    assert two_point_distance(other, a) > 1
-    # A shift in grey level shows at every distance: C grows by the square of the shift.
-    shift = a.std() * 0.5
-    assert two_point_distance(a + shift, a) > 0.5

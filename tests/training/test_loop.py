@@ -21,8 +21,8 @@ def test_a_run_leaves_what_it_promises(make_ensemble, small, tmp_path):
     assert run.description["data"]["micrographs"] == 30
     assert run.description["data"]["um_per_px"] is None
     assert [path.name for path in run.checkpoints()] == [
-        "best-000000003.safetensors",
         "state-000000004.safetensors",
+        "best-000000006.safetensors",
         "state-000000006.safetensors",
     ]
     assert [path.name for path in sorted((run.folder / "samples").iterdir())] == [
@@ -113,6 +113,19 @@ def test_a_resumed_run_ends_with_the_same_weights(make_ensemble, small, tmp_path
     same(whole.generator_file, half.generator_file)
     kept = [line["loss_d_real"] for line in half.log if "loss_d_real" in line]
     assert kept == [line["loss_d_real"] for line in whole.log if "loss_d_real" in line]
+    figures = [line | {"seconds": 0} for line in half.log if "distance" in line]
+    assert figures == [line | {"seconds": 0} for line in whole.log if "distance" in line]
+    assert [line["images"] for line in half.metrics] == [48] * 3 + [96] * 3
+    assert half.metrics == whole.metrics
+
+
+def test_a_measurement_that_a_resumed_run_repeats_stands_once(make_ensemble, small, tmp_path):
+    settings = small | {"sample_every": 16, "checkpoint_every": 10_000}
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(settings | {"images": 64}))
+    again = train(make_ensemble(), "demo", tmp_path / "again", **(settings | {"images": 32}))
+    (again.folder / "metrics.jsonl").open("a").write(json.dumps(run.metrics[-1]) + "\n" + '{"images": 64')
+    train(make_ensemble(), "demo", again.folder, resume=True, images=64, progress=False)
+    assert again.metrics == run.metrics
 
 
 def test_the_callers_random_state_is_left_alone(make_ensemble, small, tmp_path):
