@@ -29,10 +29,12 @@ from pspgan import ensemble, ops
 from pspgan.process import ProcessSpace
 from pspgan.training.batches import Batches, FakeConditions
 from pspgan.training.config import TrainingConfig, make_config
+from pspgan.training.distributed import Ranks
 from pspgan.training.loop import discriminator_step, generator_step
 from pspgan.training.state import TrainingState
 
 CPU = torch.device("cpu")
+ALONE = Ranks(CPU)
 # Name of a row -> what it changes of the paper's settings.
 OURS = {
     "float32, sagan": {"precision": "float32", "attention": "sagan"},
@@ -62,10 +64,10 @@ class Ours:
         self.draws = torch.Generator().manual_seed(0)
 
     def discriminator_step(self) -> None:
-        discriminator_step(self.config, self.batches, self.fakes, self.state, 0, self.draws)
+        discriminator_step(self.config, self.batches, self.fakes, self.state, 0, self.draws, ALONE)
 
     def generator_step(self) -> None:
-        generator_step(self.config, self.fakes, self.state, self.draws)
+        generator_step(self.config, self.fakes, self.state, self.draws, ALONE)
 
 
 class Plain:

@@ -164,6 +164,8 @@ def train(
     more levels and factors than before. New ones start fresh, and it says which.
 
     Example: `pspgan train other.zarr --from run -o tuned`
+
+    On several GPUs: `torchrun --nproc-per-node 2 -m pspgan train real.zarr -o run`
     """
     from .training import train as run_training
 
@@ -184,8 +186,11 @@ def train(
         )
     except KeyboardInterrupt as stop:
         at_once = f"stopped at once; --resume goes on from the newest checkpoint of {out}, if it has one"
-        typer.echo(str(stop) or at_once, err=True)
+        if _speaks():
+            typer.echo(str(stop) or at_once, err=True)
         raise typer.Exit(130) from None
+    if not _speaks():
+        return
     for text in run.warnings:
         typer.echo(f"warning: {text}", err=True)
     last = run.log[-1]
@@ -324,8 +329,20 @@ def main() -> None:
     except (ValueError, OSError, RuntimeError) as error:
         if os.environ.get("PSPGAN_TRACEBACK"):
             raise
-        typer.echo(f"error: {error}", err=True)
+        if _speaks() or not _is_of_all_ranks(error):
+            typer.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def _speaks() -> bool:
+    """Whether this process talks to the user: of those that torchrun started, rank 0 does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _is_of_all_ranks(error: Exception) -> bool:
+    from .training import TrainingError
+
+    return isinstance(error, TrainingError)
 
 
 def _import(dataset: Any, out: Path, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 from .batches import TrainingDataError
 from .config import PRESETS, ConfigError, TrainingConfig, check_keys, make_config
+from .distributed import PeerError
 from .guard import TrainingError
 from .interrupt import TrainingInterrupted
 from .loop import train
@@ -10,6 +11,7 @@ from .state import Run
 __all__ = [
     "PRESETS",
     "ConfigError",
+    "PeerError",
     "Run",
     "TrainingConfig",
     "TrainingDataError",

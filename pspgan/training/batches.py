@@ -83,22 +83,28 @@ class Batches:
     def __len__(self) -> int:
         return len(self.micrographs)
 
-    def real(self, step: int, size: int) -> Batch:
-        """Random crops, flipped at random along both axes, balanced as the config says."""
+    def real(self, step: int, size: int, mine: slice = slice(None)) -> Batch:
+        """Random crops, flipped at random along both axes, balanced as the config says.
+
+        Args:
+            step: number of the batch.
+            size: of the whole batch.
+            mine: the images of it that are wanted; only these are cut out.
+        """
         rng = np.random.default_rng([self.seed, 0, step])
         if self._groups is None:
             index = rng.integers(len(self), size=size)
         else:
             chosen = rng.integers(len(self._groups), size=size)
             index = np.array([rng.choice(self._groups[group]) for group in chosen])
-        return Batch(self._crops(index, rng), self.targets[torch.from_numpy(index)])
+        return Batch(self._crops(index, rng, mine), self.targets[torch.from_numpy(index[mine])])
 
     def crops_of(self, condition: ProcessCondition, size: int, rng: np.random.Generator) -> Tensor:
         """Random crops of one condition's micrographs, (size, 1, y, x) float32 in [-1, 1]."""
         mine = [i for i, c in enumerate(self.conditions) if c == condition]
         return self._crops(rng.choice(mine, size=size), rng)
 
-    def _crops(self, index: np.ndarray, rng: np.random.Generator) -> Tensor:
+    def _crops(self, index: np.ndarray, rng: np.random.Generator, mine: slice = slice(None)) -> Tensor:
         side, (height, width) = self.resolution, self.micrographs.shape[1:]
         rows = rng.integers(height - side + 1, size=len(index))
         columns = rng.integers(width - side + 1, size=len(index))
@@ -106,7 +112,9 @@ class Batches:
         crops = np.stack(
             [
                 self.micrographs[i, r : r + side, c : c + side][::up, ::left]
-                for i, r, c, (up, left) in zip(index, rows, columns, flips, strict=True)
+                for i, r, c, (up, left) in zip(
+                    index[mine], rows[mine], columns[mine], flips[mine], strict=True
+                )
             ]
         )
         return from_grey(torch.from_numpy(crops)).unsqueeze_(1)

@@ -17,10 +17,13 @@ class Interrupt:
 
     Only a main thread receives signals, and a process that ignores Ctrl-C (a job in the background) goes on
     ignoring it.
+
+    Args:
+        silent: do not say what Ctrl-C does; another process says it.
     """
 
-    def __init__(self) -> None:
-        self.requested = False
+    def __init__(self, silent: bool = False) -> None:
+        self.requested, self._silent = False, silent
 
     def __enter__(self) -> Interrupt:
         self._before = signal.getsignal(signal.SIGINT)
@@ -40,5 +43,6 @@ class Interrupt:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # Not by print, which the signal may have come in the middle of.
-        os.write(2, b"\nstops after this step; Ctrl-C once more stops at once\n")
+        if not self._silent:
+            # Not by print, which the signal may have come in the middle of.
+            os.write(2, b"\nstops after this step; Ctrl-C once more stops at once\n")

@@ -78,13 +78,22 @@ class TrainingState:
                 tensors |= {f"{name}.{index}.{slot}": tensor for slot, tensor in slots.items()}
         return tensors
 
+    @property
+    def clock(self) -> dict[str, float]:
+        """How far the training is."""
+        return {"step": self.step, "images": self.images, "seconds": self.seconds}
+
     def save(self, path: Path, meta: dict[str, Any]) -> None:
         """Write everything to one file, atomically."""
-        clock = {"step": self.step, "images": self.images, "seconds": self.seconds}
-        save_weights(path, self.tensors(), meta | clock)
+        save_weights(path, self.tensors(), meta | self.clock)
 
-    def restore(self, tensors: dict[str, torch.Tensor], meta: dict[str, Any], path: Path) -> None:
-        """Continue from what `save` wrote to ``path`` and `load_weights` read from it.
+    def restore(self, tensors: dict[str, torch.Tensor], meta: dict[str, Any], source: Path | str) -> None:
+        """Continue from another state's `tensors`, on the CPU, and from its `clock`, part of ``meta``.
+
+        Args:
+            tensors: what `save` wrote and `load_weights` read.
+            meta: as `load_weights` read it.
+            source: where they are from, for messages.
 
         Raises:
             CheckpointError: the file is damaged or belongs to other networks.
@@ -92,7 +101,7 @@ class TrainingState:
         for name, network in self._networks().items():
             prefix = f"{name}."
             own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-            load_tensors(network, own, path)
+            load_tensors(network, own, source)
         for name, optimizer in self._optimizers().items():
             slots: dict[int, dict[str, torch.Tensor]] = {}
             for key, tensor in tensors.items():
@@ -268,9 +277,8 @@ class Run:
                 f"{error}; it is now {_set_aside(file).name}, and the run goes on from {path.name}"
                 for file, error in damaged.items()
             ]
-            clock = {"images": state.images, "seconds": state.seconds, "step": state.step}
             kept = [line for line in self.log if line["images"] <= state.images]
-            kept += [clock | {"warning": text} for text in warnings]
+            kept += [state.clock | {"warning": text} for text in warnings]
             _write_lines(self.folder / "log.jsonl", kept)
             measured = [line for line in self.metrics if line["images"] <= state.images]
             _write_lines(self.folder / "metrics.jsonl", measured)

@@ -230,11 +230,11 @@ def press_at(monkeypatch, step, times):
     """Ctrl-C in the middle of a generator step."""
     update = loop.generator_step
 
-    def generator_step(config, fakes, state, draws):
+    def generator_step(config, fakes, state, *others):
         if state.step == step:
             for _ in range(times):
                 signal.raise_signal(signal.SIGINT)
-        return update(config, fakes, state, draws)
+        return update(config, fakes, state, *others)
 
     monkeypatch.setattr(loop, "generator_step", generator_step)
 

@@ -77,8 +77,8 @@ def test_a_nan_stops_the_step_it_comes_in(
 def test_nan_in_the_data_is_not_blamed_on_a_network(make_ensemble, small, tmp_path, monkeypatch):
     draw = Batches.real
 
-    def real(self, step, size):
-        batch = draw(self, step, size)
+    def real(self, step, size, *mine):
+        batch = draw(self, step, size, *mine)
         if step == 4:
             batch.image[3, 0, 5, 5] = torch.nan
         return batch

@@ -11,8 +11,11 @@ from pspgan.networks import CheckpointError, load_weights
 from pspgan.process import ProcessSpace
 from pspgan.training import ConfigError, Run, make_config, train
 from pspgan.training.batches import Batches, FakeConditions
+from pspgan.training.distributed import Ranks
 from pspgan.training.loop import discriminator_step, generator_step
 from pspgan.training.state import TrainingState
+
+ALONE = Ranks(torch.device("cpu"))
 
 
 def test_a_run_leaves_what_it_promises(make_ensemble, small, tmp_path):
@@ -55,8 +58,8 @@ def test_losses_at_zero_scores_are_the_papers(make_ensemble):
     # A head whose input is cut off scores zero everywhere.
     state.discriminator.linear.register_forward_hook(lambda _, inputs, output: output * 0)
     fakes = FakeConditions(batches.space, "independent", 0)
-    d = discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0))
-    g = generator_step(config, fakes, state, torch.Generator().manual_seed(0))
+    d = discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0), ALONE)
+    g = generator_step(config, fakes, state, torch.Generator().manual_seed(0), ALONE)
     assert d["loss_d_real"].item() == pytest.approx(math.log(1 + 17) + math.log(1 + 4), abs=1e-5)
     assert (d["loss_d_real"].item(), d["loss_d_fake"].item(), g["loss_g"].item()) == pytest.approx(
         (4.4998, 3.7377, 4.4998), abs=5e-5
@@ -74,7 +77,7 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(make_ensemble):
         state.generator.eval()
         state.discriminator.eval()
         fakes = FakeConditions(batches.space, "observed", 0)
-        discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0))
+        discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0), ALONE)
         gradients.append([parameter.grad.clone() for parameter in state.discriminator.parameters()])
     for whole, summed in zip(*gradients, strict=True):
         torch.testing.assert_close(whole, summed, rtol=1e-3, atol=1e-4)
@@ -92,9 +95,9 @@ def test_each_step_moves_only_its_own_network(make_ensemble, small):
         return [torch.cat([p.detach().flatten() for p in network.parameters()]) for network in networks]
 
     start = parameters()
-    discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0))
+    discriminator_step(config, batches, fakes, state, 0, torch.Generator().manual_seed(0), ALONE)
     after_d = parameters()
-    generator_step(config, fakes, state, torch.Generator().manual_seed(0))
+    generator_step(config, fakes, state, torch.Generator().manual_seed(0), ALONE)
     after_g = parameters()
     assert torch.equal(start[0], after_d[0])
     assert not torch.equal(start[1], after_d[1])

@@ -1,0 +1,116 @@
+"""How a training begins: fresh, from what another has learned, or where it was left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+from .batches import Batches
+from .config import ConfigError, TrainingConfig, make_config
+from .state import Run, TrainingState
+from .transfer import Trained, located, origin_of, read_trained, summary
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to happen in a run's folder. Made by `plan_run`, carried out by `lay_out`.
+
+    Attributes:
+        preset: what the settings began with.
+        config: the settings.
+        goes_on: from a checkpoint of the run.
+        replaces: a run that is there is thrown away.
+        trained: what a fresh state takes its weights from.
+    """
+
+    preset: str
+    config: TrainingConfig
+    goes_on: bool
+    replaces: bool
+    trained: Trained | None
+
+
+def plan_run(
+    run: Run,
+    preset: str,
+    start_from: str | os.PathLike | Run | None,
+    resume: bool,
+    overwrite: bool,
+    settings: dict[str, Any],
+) -> Plan:
+    """Look at what is there and settle how to begin; nothing is written. Arguments and errors: `train`."""
+    exists = run.exists
+    if exists and not (resume or overwrite):
+        raise FileExistsError(
+            f"{run.folder} holds a run; resume it (--resume), replace it (--overwrite) or choose another"
+        )
+    resume = resume and exists
+    if resume:
+        preset, start_from = run.description["preset"], origin_of(run, start_from)
+    elif exists and start_from and located(start_from).is_relative_to(located(run)):
+        raise FileExistsError(f"{run.folder} holds what the run starts from (--from); choose another folder")
+    goes_on = resume and bool(run.checkpoints())
+    trained = read_trained(start_from) if start_from and not goes_on else None
+    if resume:
+        config = _continued(run, settings)
+    else:
+        config = make_config(preset, **(trained.settings(settings) if trained else settings))
+    return Plan(preset, config, goes_on, exists and not goes_on, trained)
+
+
+def lay_out(
+    run: Run, plan: Plan, dataset: xr.Dataset, batches: Batches, state: TrainingState, progress: bool
+) -> None:
+    """Bring a fresh state to where the training begins, and the run's folder with it."""
+    config, space = plan.config, batches.space
+    if plan.goes_on:
+        for text in run.resume(state, space, batches.sha256):
+            tqdm.write(f"warning: {text}", file=sys.stderr)
+        description = run.description
+        run.describe(config, plan.preset, space, description["data"], description.get("start_from"))
+        return
+    record = plan.trained.into(state) if plan.trained else None
+    if record and progress:
+        tqdm.write(f"{run.folder} {summary(record)}", file=sys.stderr)
+    if plan.replaces:
+        shutil.rmtree(run.folder)
+    run.create(config, plan.preset, space, _data_description(dataset) | {"sha256": batches.sha256}, record)
+
+
+def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:
+    """The run's own settings, with a new length or record interval."""
+    old = run.description
+    free = {"images", "epochs", "minutes", "log_every", "sample_every", "checkpoint_every"}
+    fixed = {key: value for key, value in old["config"].items() if key not in free}
+    for key, value in settings.items():
+        if key in fixed and fixed[key] != value:
+            raise ConfigError(
+                f"{key} is {fixed[key]} in the run that is resumed and cannot become {value}; start a new run"
+            )
+    lengths = {key: old["config"][key] for key in free if old["config"][key] is not None}
+    if {"images", "epochs"} & settings.keys():
+        # A new length replaces the old one, and the time limit with it.
+        lengths = {key: value for key, value in lengths.items() if key not in ("images", "epochs", "minutes")}
+    return make_config(
+        old["preset"], **fixed, **(lengths | {k: v for k, v in settings.items() if k not in fixed})
+    )
+
+
+def _data_description(dataset: xr.Dataset) -> dict[str, Any]:
+    keys = ("origin", "licence", "attribution", "reduction")
+    sizes = np.unique(dataset["um_per_px"].values)
+    return {
+        "source": dataset.encoding.get("source", "in memory"),
+        "micrographs": dataset.sizes["sample"],
+        # Mixed or unknown magnifications leave generated micrographs without a scale.
+        "um_per_px": float(sizes[0]) if len(sizes) == 1 and np.isfinite(sizes[0]) else None,
+        "provenance": json.loads(dataset.attrs["provenance"]),
+    } | {key: dataset.attrs[key] for key in keys}
