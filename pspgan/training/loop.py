@@ -142,7 +142,7 @@ def _loop(
                 stop = stop and not over()
                 picture = over() or _due(state.images, per_step, config.sample_every)
                 keep = over() or stop or _due(state.images, per_step, config.checkpoint_every)
-                if keep:
+                if picture or keep:
                     ranks.require_together(state)
                 if ranks.is_first:
                     for update in figures:
@@ -158,8 +158,7 @@ def _loop(
                         require_finite_state(run, state)
                         run.save(state)
                 if stop:
-                    ranks.wait()
-                    raise TrainingInterrupted(_how_to_go_on(run, state))
+                    raise TrainingInterrupted(ranks.of_first(ranks.is_first and _how_to_go_on(run, state)))
     except TrainingError as error:
         if ranks.is_first:
             record({"stopped": str(error)})
