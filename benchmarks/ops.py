@@ -11,8 +11,6 @@ last rows are no times but the memory traffic of the CUDA kernels, counted by th
 from __future__ import annotations
 
 import argparse
-import ctypes
-import platform
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +22,7 @@ from torch import Tensor
 from torch.utils.benchmark import Timer
 
 from pspgan import ops
+from pspgan.memory import keep_freed_memory
 
 ROUNDS = 5
 COUNTED_IMAGES = 16  # whose traffic is counted; each draws for itself what is blank
@@ -37,19 +36,6 @@ IMAGES = (
     (96, 3, 256, 256),
     (64, 1, 64, 64),  # the batch of preset uhcs-64
 )
-
-
-def keep_memory() -> None:
-    """Have malloc keep what is freed, so that all functions write to pages that the process already has.
-
-    Where a batch takes tens of MB, a fresh page from the kernel costs ten times its copy, and which of two
-    functions gets fresh ones is chance. Only glibc's malloc is told; others have no such limits.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        mallopt = ctypes.CDLL(None).mallopt
-        m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # malloc.h
-        for parameter, value in ((m_mmap_max, 0), (m_trim_threshold, 2**31 - 1), (m_top_pad, 2**28)):
-            mallopt(parameter, value)
 
 
 def measure(functions: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
@@ -150,8 +136,9 @@ def main() -> None:
     options = parser.parse_args()
     if not ops.native_status().available:
         sys.exit(f"nothing to compare: {ops.native_status()}")
-    keep_memory()
-    rows = omni_loss_rows(options.seconds) + diff_augment_rows(options.seconds) + traffic_rows()
+    # Which of two functions gets fresh pages would else be chance.
+    with keep_freed_memory():
+        rows = omni_loss_rows(options.seconds) + diff_augment_rows(options.seconds) + traffic_rows()
     report(rows, options.json)
 
 
