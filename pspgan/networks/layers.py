@@ -67,8 +67,12 @@ class ConditionalBatchNorm(SharesBatch, nn.Module):
             eps=_CBN_EPS,
             peers=self.peers,
         )
-        gain, bias = (t.to(x.dtype)[:, :, None, None] for t in (1 + gain, bias))
-        return torch.addcmul(bias, normal, gain)
+        # Channels lie innermost. Seen as rows of pixels and channels together, they fill a CPU's vectors even
+        # where they are few.
+        width = x.shape[3]
+        gain, bias = (t.to(x.dtype).repeat(1, width)[:, None] for t in (1 + gain, bias))
+        rows = torch.addcmul(bias, normal.permute(0, 2, 3, 1).flatten(2), gain)
+        return rows.unflatten(2, (width, -1)).permute(0, 3, 1, 2)
 
 
 def modulations(norms: Sequence[ConditionalBatchNorm], y: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -152,14 +156,14 @@ class GeneratorBlock(nn.Module):
     def forward(self, x: Tensor, modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """One stage of x, (batch, channels_in, y, x), with gain and bias of each of the four ``norms``."""
         first, second, third, fourth = modulation
-        h = self.conv1(F.relu_(self.bn1(x, *first)))
-        h = F.relu_(self.bn2(h, *second))
+        h = self.conv1(F.relu(self.bn1(x, *first)))
+        h = F.relu(self.bn2(h, *second))
         x = x[:, : self.channels_out]
         if self.upsample:
             h, x = (F.interpolate(t, scale_factor=2, mode="nearest") for t in (h, x))
         h = self.conv2(h)
-        h = self.conv3(F.relu_(self.bn3(h, *third)))
-        return x + self.conv4(F.relu_(self.bn4(h, *fourth)))
+        h = self.conv3(F.relu(self.bn3(h, *third)))
+        return x + self.conv4(F.relu(self.bn4(h, *fourth)))
 
 
 class DiscriminatorBlock(nn.Module):
