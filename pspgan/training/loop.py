@@ -13,6 +13,7 @@ import xarray as xr
 from torch import Tensor
 
 from ..ensemble import open_ensemble
+from ..memory import keep_freed_memory
 from ..networks import save_weights
 from ..networks.batch_norm import share_batch
 from ..ops import diff_augment, draw_diff_augment, omni_loss
@@ -122,7 +123,7 @@ def _loop(
             monitor.warn(text)
 
     try:
-        with Interrupt(silent=not ranks.is_first) as interrupt:
+        with Interrupt(silent=not ranks.is_first) as interrupt, keep_freed_memory():
             while not over():
                 began = time.perf_counter()
                 draws = torch.Generator(ranks.device).manual_seed(_seed_of(config.seed, state.step))
