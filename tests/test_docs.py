@@ -30,7 +30,9 @@ def full_commands():
     for page in PAGES:
         for code in blocks(page, "sh"):
             for line in code.replace("\\\n", " ").splitlines():
-                if line.startswith("pspgan "):
+                # By itself, or started by torchrun.
+                if match := re.match(r"(?:.*torchrun .* -m )?(pspgan .*)", line):
+                    line = match[1]
                     found.append(pytest.param(line, id=f"{page.name}: {line.partition(' -o')[0][:60]}"))
     return found
 
