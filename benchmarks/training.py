@@ -5,7 +5,7 @@
 The baseline is `plain_biggan`, with the reference operators, in float32, run eagerly; its generator step
 collects gradients in the discriminator, as the published code does. Ours are the very steps of
 `pspgan.training`, both as the same function (float32, attention "sagan") and as the default network in
-bfloat16. Times are medians of steps that take turns. Memory is the largest resident set of a process of its
+bfloat16. Times are medians of steps that take turns; sampling is that of the frozen generator beside the plain one in eval mode. Memory is the largest resident set of a process of its
 own that takes two steps of each kind, above what the process had after its imports.
 """
 
@@ -26,6 +26,7 @@ from side_by_side import entry, report, take_turns
 from torch import Tensor, nn
 
 from pspgan import ensemble, ops
+from pspgan.networks import FrozenGenerator
 from pspgan.process import ProcessSpace
 from pspgan.training.batches import Batches, FakeConditions
 from pspgan.training.config import TrainingConfig, make_config
@@ -147,6 +148,22 @@ def images_a_second(calls: dict[str, Callable[[], object]], images: int, rounds:
     return take_turns({name: partial(rate, call) for name, call in calls.items()}, rounds)
 
 
+def sampling_rows(settings: dict, images: int, rounds: int) -> list[dict]:
+    """Images a second from the frozen generator, beside the plain one in eval mode."""
+    baseline = Plain(make_config("paper", **settings | {"attention": "sagan"}))
+    weights, _ = baseline.fakes.draw(0, images, stream=1)
+    z = torch.randn(images, baseline.config.latent, generator=baseline.draws)
+    calls = {"baseline": partial(baseline.generator.eval(), z, weights)}
+    for attention in ("sagan", "biggan"):
+        generator = Ours(make_config("paper", **settings | {"attention": attention})).state.generator.eval()
+        for precision in ("float32", "bfloat16"):
+            calls[f"{precision}, {attention}"] = partial(FrozenGenerator(generator, precision), z, weights)
+    with torch.no_grad():
+        rates = images_a_second(calls, images, rounds)
+    baseline_rate = rates.pop("baseline")
+    return [entry(f"sampling, {name}", rate, baseline_rate, "images/s") for name, rate in rates.items()]
+
+
 def memory_rows(settings: dict) -> list[dict]:
     """GiB of a training, all in all and without what networks and optimizers hold between steps."""
     if not STATUS.exists():
@@ -194,11 +211,13 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=256, help="side of an image, px")
     parser.add_argument("--ch", type=int, default=64, help="width of the networks")
     parser.add_argument("--batch", type=int, default=4, help="images of a timed step")
+    parser.add_argument("--images", type=int, default=16, help="sampled at a time")
     parser.add_argument("--memory-batch", type=int, default=12, help="images of a step whose memory is taken")
     parser.add_argument("--rounds", type=int, default=3, help="timed steps of each kind")
     options = parser.parse_args()
     settings = {"resolution": options.resolution, "ch": options.ch, "balance": "none"}
     rows = step_rows(settings | {"batch": options.batch}, options.rounds)
+    rows += sampling_rows(settings, options.images, options.rounds)
     rows += memory_rows(settings | {"batch": options.memory_batch})
     report(rows, options.json)
 

@@ -211,6 +211,7 @@ def generate(
     n: Annotated[int, typer.Option("-n", help="Micrographs a condition.")] = 64,
     seed: Annotated[int, typer.Option(help="First latent seed.")] = 0,
     batch: Annotated[int, typer.Option(help="Micrographs at a time.")] = 64,
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16: faster from 128 px on.")] = "float32",
     overwrite: Overwrite = False,
 ) -> None:
     """Generate an ensemble. The same command finishes a store that was interrupted.
@@ -218,10 +219,12 @@ def generate(
     Example: `pspgan generate run --conditions "850-6H-Q,800-24H-Q" -n 32 -o gen.zarr`
     """
     from .generation import generate as generate_ensemble
+    from .generation import load
     from .sources import describe
 
     asked = conditions if conditions in ("observed", "all") else _conditions(conditions)
-    dataset = generate_ensemble(run, asked, n, out, seed=seed, batch=batch, overwrite=overwrite)
+    model = load(run, precision=precision)
+    dataset = generate_ensemble(model, asked, n, out, seed=seed, batch=batch, overwrite=overwrite)
     _say(f"{out}: {describe(dataset)}", f"pspgan stats real.zarr {out}")
 
 

@@ -78,13 +78,13 @@ def test_benchmark_of_operators(run_script, tmp_path):
 
 
 def test_benchmark_of_training(run_script, tmp_path):
-    small = {"resolution": 64, "ch": 4, "batch": 2, "memory-batch": 2, "rounds": 1}
+    small = {"resolution": 64, "ch": 4, "batch": 2, "images": 2, "memory-batch": 2, "rounds": 1}
     options = [word for key, value in small.items() for word in (f"--{key}", value)]
     printed = run_script(ROOT / "benchmarks" / "training.py", *options, "--json", tmp_path / "training.json")
     rows = json.loads((tmp_path / "training.json").read_text())["rows"]
     names = [row["name"] for row in rows]
     assert len(set(names)) == len(names)
-    for what in ("discriminator step", "generator step", "memory at batch 2"):
+    for what in ("discriminator step", "generator step", "sampling", "memory at batch 2"):
         assert f"{what}, float32, sagan" in names
         assert f"{what}, bfloat16, biggan" in names
     for row in rows:

@@ -2,12 +2,14 @@
 
 from .biggan_deep import RESOLUTIONS, Discriminator, Generator
 from .checkpoint import CheckpointError, load_published, load_tensors, load_weights, save_weights
+from .frozen import FrozenGenerator
 from .transfer import shared_levels, transfer_tensors
 
 __all__ = [
     "RESOLUTIONS",
     "CheckpointError",
     "Discriminator",
+    "FrozenGenerator",
     "Generator",
     "load_published",
     "load_tensors",

@@ -63,6 +63,15 @@ def _attention_side(resolution: int, attention: str) -> int:
     return 64 if resolution > 64 else 32
 
 
+def check_inputs(generator: nn.Module, z: Tensor, weights: Tensor) -> None:
+    """Raise ValueError where latents or weights over levels have no shape that the generator takes."""
+    if z.shape[1:] != (generator.latent,) or weights.shape != (len(z), generator.space.n_levels):
+        raise ValueError(
+            f"z {tuple(z.shape)} and weights {tuple(weights.shape)} do not fit "
+            f"(batch, {generator.latent}) and (batch, {generator.space.n_levels})"
+        )
+
+
 class Generator(nn.Module):
     """Latent vector and condition -> micrograph.
 
@@ -131,11 +140,7 @@ class Generator(nn.Module):
         Returns:
             (batch, channel, y, x) in [-1, 1].
         """
-        if z.shape[1:] != (self.latent,) or weights.shape != (len(z), self.space.n_levels):
-            raise ValueError(
-                f"z {tuple(z.shape)} and weights {tuple(weights.shape)} do not fit "
-                f"(batch, {self.latent}) and (batch, {self.space.n_levels})"
-            )
+        check_inputs(self, z, weights)
         with torch.autocast(z.device.type, enabled=False):
             embedded = [
                 weights[:, part] @ table.weight

@@ -134,7 +134,7 @@ def load_published(path: str | os.PathLike) -> Generator:
         raise CheckpointError(
             f"{path} has {stages} stages of two blocks; no published resolution has that many"
         )
-    with torch.random.fork_rng(devices=[]):
+    with torch.device("meta"):
         generator = Generator(
             space,
             resolution=resolution,
@@ -159,7 +159,7 @@ def _own_name(name: str) -> str:
 
 
 def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], source: str | os.PathLike) -> None:
-    """Put tensors into a network, all of them and nothing else.
+    """Put tensors into a network, all of them and nothing else; one on the meta device takes them over.
 
     Raises:
         CheckpointError: names the first tensor that is missing, left over or of another shape.
@@ -176,4 +176,4 @@ def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], source: st
         raise CheckpointError(
             f"{source}: tensor {extra[0]} (and {len(extra) - 1} more) has no place in the network"
         )
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, assign=any(tensor.is_meta for tensor in own.values()))
