@@ -1,10 +1,17 @@
-"""What every benchmark does: both sides of a row measured in turns in one run, a table, a JSON file."""
+"""What every benchmark does: both sides of a row measured in turns in one run, a table, a JSON file.
+
+    python benchmarks/side_by_side.py training.json docs/performance.md
+
+puts the table of a JSON file into a page, in place of the one there.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
@@ -49,3 +56,18 @@ def report(rows: list[dict], file: Path | None) -> None:
         print(f"{row['name']:72s}{values}{row['ratio']:9.3g}")
     if file:
         file.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+
+
+def tabulate(file: Path, page: Path) -> None:
+    """Replace the table of a page, and the line above that names the machine, by those of a JSON file."""
+    result = json.loads(file.read_text())
+    lines = [f"*{result['machine']}*", "", "| | ours | baseline | ratio |", "|---|---|---|---|"]
+    for row in result["rows"]:
+        ours, reference = (f"{row[side]:.3g} {row['unit']}" for side in ("ours", "reference"))
+        lines.append(f"| {row['name']} | {ours} | {reference} | {row['ratio']:.2f} |")
+    table = re.compile(r"^(\*.*\*\n\n)?\| \| ours .*\n(\|.*\n)*", re.MULTILINE)
+    page.write_text(table.sub(lambda _: "\n".join(lines) + "\n", page.read_text(), count=1))
+
+
+if __name__ == "__main__":
+    tabulate(*map(Path, sys.argv[1:]))

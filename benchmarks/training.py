@@ -5,8 +5,9 @@
 The baseline is `plain_biggan`, with the reference operators, in float32, run eagerly; its generator step
 collects gradients in the discriminator, as the published code does. Ours are the very steps of
 `pspgan.training`, both as the same function (float32, attention "sagan") and as the default network in
-bfloat16. Times are medians of steps that take turns; sampling is that of the frozen generator beside the plain one in eval mode. Memory is the largest resident set of a process of its
-own that takes two steps of each kind, above what the process had after its imports.
+bfloat16. Sampling is that of the frozen generator, beside the plain one in eval mode. Times are medians of
+calls that take turns. Memory is the largest resident set of a process of its own that takes two steps of each
+kind, above what the process had after its imports.
 """
 
 from __future__ import annotations

@@ -122,8 +122,8 @@ def load(
         path: a run (or its folder), its ``generator.safetensors``, one of its checkpoints (whose averaged
             generator is taken), or the paper's published ``.pth``.
         device: where it runs; by default the GPU if there is one.
-        precision: ``"float32"``; or ``"bfloat16"``, which is faster above 64 px, and changes few pixels by more
-            than two grey levels; see `FrozenGenerator`.
+        precision: ``"float32"``; or ``"bfloat16"``, which is faster above 64 px, and changes few pixels by
+            more than two grey levels; see `FrozenGenerator`.
 
     Raises:
         FileNotFoundError: nothing there, or a run that has not written a generator yet.

@@ -31,8 +31,8 @@ class FrozenGenerator(nn.Module):
 
     Args:
         generator: in eval mode; it is left as it is.
-        precision: ``"float32"``, or ``"bfloat16"`` for convolutions and attention of feature maps from 64 px on,
-            the last convolution apart; what lies between them stays in float32.
+        precision: ``"float32"``, or ``"bfloat16"`` for convolutions and attention of feature maps from 64 px
+            on, the last convolution apart; what lies between them stays in float32.
 
     Raises:
         ValueError: the generator is in training mode, or there is no such precision.
