@@ -226,11 +226,40 @@ def test_log_is_read_and_drawn_up_to_a_line_that_was_cut_off(tmp_path):
     assert list(curves["generator"]) == [1, 2, 3]
     assert list(curves["discriminator, real"]) == [3, 2, 1]
     assert list(figures.training_variety(log).axes[0].lines[1].get_ydata(orig=False)) == [0.5] * 3
+    with pytest.raises(FileNotFoundError, match=r"metrics\.jsonl"):
+        figures.read_metrics(tmp_path)
     (tmp_path / "log.jsonl").write_text("\n".join(["{cut", *lines]))
     with pytest.raises(ValueError, match=r"log\.jsonl, line 1"):
         figures.read_log(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"is .* the folder of a training run"):
         figures.read_log(tmp_path / "elsewhere")
+
+
+def test_figures_of_samples_are_drawn_with_intervals_beside_real_micrographs():
+    line = {
+        "distance_low": 0.3,
+        "distance_high": 0.6,
+        "distance_real": 0.15,
+        "variety": 0.4,
+        "diversity": 0.8,
+    }
+    shares = {"accuracy_bath": 0.7, "accuracy_bath_real": 0.9}
+    log = pd.DataFrame(
+        [line | shares | {"images": i, "distance": 1 / i} for i in (2, 1, 3)] + [{"images": 4, "loss_g": 1.0}]
+    )
+    axes = figures.training_error(log, "distance").axes[0]
+    drawn, real = axes.lines
+    np.testing.assert_allclose(drawn.get_xydata(), [[1, 1], [2, 1 / 2], [3, 1 / 3]])
+    assert set(real.get_ydata()) == {0.15}
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (0.3, 0.6)
+    _, diversity, variety = figures.training_variety(log).axes[0].lines
+    assert set(diversity.get_ydata()) == {0.8}
+    assert set(variety.get_ydata()) == {0.4}
+    generated, real = figures.training_accuracy(log).axes[0].lines
+    assert generated.get_label() == "bath"
+    assert set(generated.get_ydata()) == {0.7}
+    assert set(real.get_ydata()) == {0.9}
 
 
 def test_scores_are_drawn_with_their_intervals_and_cut_at_the_edge():

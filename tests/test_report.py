@@ -98,7 +98,15 @@ def stores(tmp_path_factory) -> dict[str, Path]:
     lines = [
         {"images": 100 * i, "loss_d_real": 4 / i, "loss_d_fake": 3 / i, "loss_g": i} for i in range(1, 9)
     ]
+    figures = {"distance": 0.7, "distance_real": 0.1, "diversity": 0.9, "variety": 0.5}
+    figures |= {"accuracy_bath": 0.6, "accuracy_bath_real": 0.8}
+    lines += [{"images": 100 * i} | figures for i in (4, 8)]
+    lines += [{"images": 800, "warning": "the generator collapses: seeds of <800-5-Q> differ little"}]
     (run / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    row = {"condition": "500-1-oil", "micrographs": 6, "area_fraction": 0.31, "area_fraction_real": 0.29}
+    row |= {"distance": 0.123, "variety": 0.456, "diversity": 0.9, "accuracy_bath": 0.654}
+    rows = [{"images": i} | row | {"distance": i / 1e3} for i in (400, 800)]
+    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
     for name in ("000000100.png", "000000800.png"):
         Image.fromarray(np.full((8, 8), int(name[6:9]) // 4, np.uint8)).save(run / "samples" / name)
     return paths | {"linkage": folder / "linkage", "run": run}
@@ -169,6 +177,18 @@ def test_unseen_conditions_are_marked_once_and_the_last_grid_is_shown(full):
     assert page.text["micrographs"].count("not seen in training") == 1
     assert "no micrograph of this combination" in page.text["micrographs"]
     assert int(decode(page.images["training"][-1]["src"])[0, 0]) == 200
+
+
+def test_training_shows_its_figures_and_what_it_warned_of(full):
+    page = Page(full)
+    text = page.text["training"]
+    assert "At 800 images: the generator collapses: seeds of <800-5-Q> differ little" in text
+    assert "After 800 images" in text
+    assert all(value in text for value in ("0.8", "0.456", "0.654"))
+    assert "0.4" not in re.sub("0.456", "", text)  # of an earlier measurement
+    titles = ("distance of", "Variety of", "condition the discriminator names")
+    alts = [image["alt"] for image in page.images["training"]]
+    assert all(any(title in alt for alt in alts) for title in titles)
 
 
 def test_evolution_holds_every_value_of_the_series(full):

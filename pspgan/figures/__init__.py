@@ -15,7 +15,14 @@ from .descriptors import (
 from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
 from .micrographs import choose, comparable, conditions_in, evolution_micrographs, seeds_along, side_by_side
 from .spatial import two_point
-from .training import loss_curves, read_log, training_variety
+from .training import (
+    loss_curves,
+    read_log,
+    read_metrics,
+    training_accuracy,
+    training_error,
+    training_variety,
+)
 
 __all__ = [
     "by_condition",
@@ -36,9 +43,12 @@ __all__ = [
     "loss_curves",
     "predicted_against_measured",
     "read_log",
+    "read_metrics",
     "scores",
     "seeds_along",
     "side_by_side",
+    "training_accuracy",
+    "training_error",
     "training_variety",
     "two_point",
 ]

@@ -1,12 +1,14 @@
-"""How a training run went: losses against images seen."""
+"""How a training run went: losses and figures of its samples against images seen."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .style import FAINT, GENERATED, PALETTE, REAL, legend, panel
@@ -18,8 +20,14 @@ LOSSES = {
 }
 
 
+ERRORS = {
+    "distance": "distance of two-point statistics",
+    "area_fraction_error": "error of the area fraction",
+}
+
+
 def read_log(run: str | os.PathLike) -> pd.DataFrame:
-    """The log of a training run, a row an entry: losses in most, ``diversity`` in those of a sample.
+    """The log of a training run, a row an entry: losses in most, figures of samples or a warning in others.
 
     Args:
         run: folder of the run.
@@ -31,7 +39,27 @@ def read_log(run: str | os.PathLike) -> pd.DataFrame:
         FileNotFoundError: the folder has no ``log.jsonl``.
         ValueError: a line is not JSON; a last line that a killed run left unfinished is passed over.
     """
-    path = Path(run) / "log.jsonl"
+    return _read(Path(run), "log.jsonl")
+
+
+def read_metrics(run: str | os.PathLike) -> pd.DataFrame:
+    """Figures of a run's samples condition by condition, a row a condition and measurement.
+
+    Args:
+        run: folder of the run.
+
+    Returns:
+        Columns as in ``metrics.jsonl``: ``images``, ``condition``, ``distance``, ``variety`` and others.
+
+    Raises:
+        FileNotFoundError: the folder has no ``metrics.jsonl``.
+        ValueError: a line is not JSON; a last line that a killed run left unfinished is passed over.
+    """
+    return _read(Path(run), "metrics.jsonl")
+
+
+def _read(run: Path, name: str) -> pd.DataFrame:
+    path = run / name
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such log; is {run} the folder of a training run?")
     lines = path.read_text().splitlines()
@@ -66,18 +94,72 @@ def loss_curves(log: pd.DataFrame) -> Figure:
     return figure
 
 
-def training_variety(log: pd.DataFrame) -> Figure:
-    """How much generated micrographs of one condition differ between seeds, relative to real ones.
+def training_error(log: pd.DataFrame, name: str) -> Figure:
+    """How far generated micrographs are from real ones, and what chance alone does to real ones.
 
     Args:
-        log: as `read_log` gives it, with the column ``diversity`` in some rows.
+        log: as `read_log` gives it, with the column ``name`` in some rows.
+        name: ``distance`` or ``area_fraction_error``.
     """
-    known = log.dropna(subset="diversity").sort_values("images")
+    figure, axes = panel()
+    known = log.dropna(subset=name).sort_values("images")
+    _draw(axes, known, name, GENERATED, "generated")
+    if f"{name}_real" in known:
+        label = "real crops, 95 of 100 below"
+        axes.axhline(known[f"{name}_real"].iloc[-1], color=REAL, linewidth=1.0, label=label)
+    _finish(axes, ERRORS[name])
+    return figure
+
+
+def training_variety(log: pd.DataFrame) -> Figure:
+    """How much generated micrographs of one condition differ from one another, relative to real ones.
+
+    Args:
+        log: as `read_log` gives it, with the columns ``diversity`` or ``variety`` in some rows.
+    """
     figure, axes = panel()
     axes.axhline(1.0, color=REAL, linewidth=1.0)
+    _note(axes, "real micrographs", 1.0)
+    for name, colour, label in (
+        ("diversity", PALETTE[1], "pixels (diversity)"),
+        ("variety", GENERATED, "two-point statistics (variety)"),
+    ):
+        if name in log:
+            _draw(axes, log.dropna(subset=name).sort_values("images"), name, colour, label)
+    _finish(axes, "relative to real")
+    axes.set_ylim(0.0, max(1.15, axes.get_ylim()[1]))
+    return figure
+
+
+def training_accuracy(log: pd.DataFrame) -> Figure:
+    """Share of micrographs whose level of each factor the discriminator names: generated, and real (dashed).
+
+    Args:
+        log: as `read_log` gives it, with columns ``accuracy_FACTOR`` and ``accuracy_FACTOR_real``.
+    """
+    figure, axes = panel()
+    names = [name for name in log if name.startswith("accuracy_") and f"{name}_real" in log]
+    known = log.dropna(subset=names).sort_values("images")
+    for name, colour in zip(names, itertools.cycle(PALETTE), strict=False):
+        _draw(axes, known, name, colour, name.removeprefix("accuracy_"))
+        axes.plot(known["images"], known[f"{name}_real"], color=colour, linewidth=1.0, linestyle=(0, (4, 2)))
+    _finish(axes, "share named rightly")
+    axes.set_ylim(0.0, 1.02)
+    return figure
+
+
+def _draw(axes: Axes, known: pd.DataFrame, name: str, colour: str, label: str) -> None:
+    """A figure of samples with its interval, where it has one."""
+    if {f"{name}_low", f"{name}_high"} <= set(known):
+        low, high = known[f"{name}_low"], known[f"{name}_high"]
+        axes.fill_between(known["images"], low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(known["images"], known[name], "o-", color=colour, markersize=3.5, linewidth=1.4, label=label)
+
+
+def _note(axes: Axes, text: str, height: float) -> None:
     axes.annotate(
-        "real micrographs",
-        (0.99, 1.0),
+        text,
+        (0.99, height),
         (0, 3),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
@@ -85,9 +167,11 @@ def training_variety(log: pd.DataFrame) -> Figure:
         fontsize=8.5,
         color=REAL,
     )
-    axes.plot(known["images"], known["diversity"], "o-", color=GENERATED, markersize=4, linewidth=1.4)
-    axes.set(xlabel="real images seen", ylabel="variety, relative to real")
-    axes.set_ylim(0.0, max(1.15, 1.1 * known["diversity"].max()))
+
+
+def _finish(axes: Axes, label: str) -> None:
+    axes.set(xlabel="real images seen", ylabel=label)
+    axes.set_ylim(bottom=0.0)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(color=FAINT, linewidth=0.6)
-    return figure
+    legend(axes, ncols=2)

@@ -1,4 +1,4 @@
-"""Sections that say what there is: stores and settings, coverage, training, limits."""
+"""Sections that say what there is: stores and settings, coverage, limits."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import xarray as xr
-from PIL import Image
 
-from ..figures import combinations, coverage, level_counts, loss_curves, read_log, training_variety
+from ..figures import combinations, coverage, level_counts
 from ..figures.style import with_unit
 from ..statistics import settings_of
-from .blocks import Fold, Items, Missing, Panel, Panels, Section, Table, Text, image_uri
+from .blocks import Fold, Items, Panel, Panels, Section, Table, Text
 from .inputs import Inputs
 
 _LONG_TABLE = 30  # rows; longer tables are folded
@@ -145,50 +144,6 @@ def process_coverage(inputs: Inputs) -> Section:
     if len(frame) > _LONG_TABLE:
         block = Fold(f"All {len(frame)} combinations", [block])
     return Section("coverage", "Process conditions covered", [Panels(panels, caption), Text(text), block])
-
-
-def training(inputs: Inputs) -> Section:
-    """Loss curves and the last sample grid of a run."""
-    section = Section("training", "Training")
-    if inputs.run is None:
-        section.blocks.append(
-            Missing(
-                "No training run was given, so its curves are left out. To show them, name the folder of the"
-                " run:",
-                f"pspgan report {inputs.stores[0]} {inputs.stores[1]} --run RUN",
-            )
-        )
-        return section
-    log = read_log(inputs.run)
-    if "loss_g" not in log:
-        section.blocks.append(Text(f"The log of {inputs.run.name} has no entry with losses yet."))
-    else:
-        seen, speed = log["images"].max(), log.get("images_per_s", pd.Series(dtype=float)).median()
-        alt = f"Losses of discriminator and generator against real images seen, up to {seen:,.0f}"
-        panels = [Panel.of(loss_curves(log), alt, title="Losses")]
-        if "diversity" in log and log["diversity"].notna().any():
-            alt = "Variety of generated micrographs relative to real ones against real images seen"
-            panels.append(Panel.of(training_variety(log), alt, title="Variety between seeds"))
-        rate = f" at {speed:.0f} images/s (median)" if np.isfinite(speed) else ""
-        section.blocks.append(
-            Panels(
-                panels,
-                f"Omni losses of the training, which has seen {seen:,.0f} real images{rate}: pale, each log"
-                " entry; strong, the mean over a fiftieth of the run. Losses of a GAN say that neither side"
-                " has won, not how good the micrographs are. Variety is the pixel standard deviation between"
-                " generated micrographs of a condition over that of real ones: 1 where generated micrographs"
-                " vary as much as the data.",
-            )
-        )
-    grids = sorted((inputs.run / "samples").glob("*.png"))
-    if grids:
-        with Image.open(grids[-1]) as grid:
-            picture = image_uri(np.asarray(grid.convert("L")))
-        alt = f"Micrographs that the training drew last ({grids[-1].name}), real ones on the left"
-        section.blocks.append(
-            Fold("Last sample grid of the training", [Panels([Panel(picture, alt)], f"{alt}.")])
-        )
-    return section
 
 
 def limits(inputs: Inputs) -> Section:

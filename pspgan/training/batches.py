@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,7 +36,9 @@ class Batch:
 
 
 class Batches:
-    """Real micrographs, decoded once, and random crops of them; ``sha256`` is of them and their conditions.
+    """Real micrographs, decoded once, and random crops of them.
+
+    ``sha256`` is of the micrographs and their conditions; ``seconds`` were spent on batches so far.
 
     Step ``k`` of a run draws from a generator seeded by (seed, stream, k), so a resumed run repeats it.
 
@@ -50,6 +53,7 @@ class Batches:
 
     def __init__(self, dataset: xr.Dataset, config: TrainingConfig) -> None:
         self.resolution, self.seed = config.resolution, config.seed
+        self.seconds = 0.0
         self.reduction = int(dataset.attrs["reduction"])
         if config.reduction % self.reduction:
             raise TrainingDataError(
@@ -91,13 +95,16 @@ class Batches:
             size: of the whole batch.
             mine: the images of it that are wanted; only these are cut out.
         """
+        began = time.perf_counter()
         rng = np.random.default_rng([self.seed, 0, step])
         if self._groups is None:
             index = rng.integers(len(self), size=size)
         else:
             chosen = rng.integers(len(self._groups), size=size)
             index = np.array([rng.choice(self._groups[group]) for group in chosen])
-        return Batch(self._crops(index, rng, mine), self.targets[torch.from_numpy(index[mine])])
+        batch = Batch(self._crops(index, rng, mine), self.targets[torch.from_numpy(index[mine])])
+        self.seconds += time.perf_counter() - began
+        return batch
 
     def crops_of(self, condition: ProcessCondition, size: int, rng: np.random.Generator) -> Tensor:
         """Random crops of one condition's micrographs, (size, 1, y, x) float32 in [-1, 1]."""

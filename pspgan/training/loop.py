@@ -24,9 +24,10 @@ from .config import TrainingConfig
 from .distributed import Ranks, join_ranks
 from .guard import TrainingError, Watch, gradient_norm, require_finite_state, require_finite_step
 from .interrupt import Interrupt, TrainingInterrupted
-from .metrics import Metrics
+from .metrics import Measured, Metrics
 from .monitor import Monitor
 from .state import Run, TrainingState
+from .stopwatch import Stopwatch, peak_memory
 
 
 def train(
@@ -107,6 +108,7 @@ def _loop(
     total = config.total_images(len(batches))
     per_step = config.batch * config.d_steps
     fakes = FakeConditions(batches.space, config.fake_conditions, config.seed)
+    clock = Stopwatch(ranks.device)
     if ranks.is_first:  # it alone writes; what decides is the same on all
         watch = Watch(run.log)
         metrics = Metrics(batches, config.sample_size, config.seed)
@@ -128,36 +130,47 @@ def _loop(
                 began = time.perf_counter()
                 draws = torch.Generator(ranks.device).manual_seed(_seed_of(config.seed, state.step))
                 first = state.step * config.d_steps
-                figures = [
-                    discriminator_step(config, batches, fakes, state, first + k, draws, ranks)
-                    for k in range(config.d_steps)
-                ]
-                figures.append(generator_step(config, fakes, state, draws, ranks))
+                drawing = batches.seconds
+                with clock.phase("d"):
+                    figures = [
+                        discriminator_step(config, batches, fakes, state, first + k, draws, ranks)
+                        for k in range(config.d_steps)
+                    ]
+                clock.add("data", batches.seconds - drawing)
+                with clock.phase("g"):
+                    figures.append(generator_step(config, fakes, state, draws, ranks))
                 state.step += 1
                 state.images += per_step
                 require_finite_step(figures, run, config, state, batches)
-                average_into(state.averaged, state.generator, per_step, config.averaging_halflife)
+                with clock.phase("averaging"):
+                    average_into(state.averaged, state.generator, per_step, config.averaging_halflife)
                 elapsed, stop = ranks.agree(time.perf_counter() - began, interrupt.requested)
                 state.seconds += elapsed
 
                 stop = stop and not over()
                 picture = over() or _due(state.images, per_step, config.sample_every)
                 keep = over() or stop or _due(state.images, per_step, config.checkpoint_every)
+                log = picture or keep or _due(state.images, per_step, config.log_every)
                 if picture or keep:
                     ranks.require_together(state)
+                spent = clock.read() if log else {}
                 if ranks.is_first:
                     for update in figures:
                         monitor.add(**update)
                     monitor.advance(per_step, elapsed)
-                    if picture or keep or _due(state.images, per_step, config.log_every):
-                        record(monitor.means())
+                    if log:
+                        record(monitor.means() | spent | peak_memory(ranks.device))
                     if picture:
-                        record(_sample(run, config, batches, state, metrics, monitor))
+                        with clock.phase("sampling"):
+                            measured = _sample(run, config, batches, state, metrics, monitor)
+                        record(measured.figures | clock.read())
                         if watch.best:
-                            run.save(state, "best")
+                            with clock.phase("saving"):
+                                run.save(state, "best")
                     if keep:
                         require_finite_state(run, state)
-                        run.save(state)
+                        with clock.phase("saving"):
+                            run.save(state)
                 if stop:
                     raise TrainingInterrupted(ranks.of_first(ranks.is_first and _how_to_go_on(run, state)))
     except TrainingError as error:
@@ -269,7 +282,7 @@ def _sample(
     state: TrainingState,
     metrics: Metrics,
     monitor: Monitor,
-) -> dict[str, float | str]:
+) -> Measured:
     """Bring the averaged generator up to date, export it, measure its micrographs and show some."""
     # From the raw generator's buffers, so that it does not matter how many samples were taken before.
     for mine, theirs in zip(state.averaged.buffers(), state.generator.buffers(), strict=True):
@@ -285,7 +298,7 @@ def _sample(
     save_weights(run.generator_file, state.averaged.state_dict(), meta)
     measured = metrics.measure(state.averaged, state.discriminator, config.batch // config.accumulation)
     monitor.show(state.images, measured)
-    return measured.figures
+    return measured
 
 
 def _how_to_go_on(run: Run, state: TrainingState) -> str:

@@ -205,9 +205,9 @@ class _Reference:
 
     def accuracy(self, discriminator: Discriminator, shown: Tensor, batch: int) -> dict[str, float]:
         """Share of micrographs whose highest score among a factor's levels is that of this condition."""
-        device = next(discriminator.parameters()).device
+        first = next(discriminator.parameters())
         scores = torch.cat(
-            [discriminator(from_grey(part[:, None].to(device))).cpu() for part in shown.split(batch)]
+            [discriminator(from_grey(part[:, None]).to(first)).cpu() for part in shown.split(batch)]
         )
         space = discriminator.space
         # Between two levels both are right; `target` has 0 for wrong ones alone.
