@@ -45,6 +45,14 @@ def test_equals_attention_written_out(sizes, dtype, tolerance):
         torch.testing.assert_close(ours.double(), exactly, rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_equals_itself_without_gradients(dtype):
+    arguments = tokens(1500, 700, 2, 6, dtype)
+    got = attend(*(t.detach() for t in arguments))
+    assert not got.requires_grad
+    torch.testing.assert_close(got, attend(*arguments).detach(), rtol=0, atol=3e-2)
+
+
 def test_gradcheck():
     assert torch.autograd.gradcheck(attend, tokens(9, 5, 3, 4))
 
