@@ -6,6 +6,8 @@ peers: a copy of the network that one process runs by itself never waits for the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -45,7 +47,9 @@ class BatchNorm2d(SharesBatch, nn.BatchNorm2d):
             return super().forward(x)
         self.num_batches_tracked.add_(1)
         stored = (self.running_mean, self.running_var)
-        normal = batch_norm(x, *stored, training=True, momentum=self.momentum, eps=self.eps, peers=self.peers)
+        normal, _ = batch_norm(
+            x, *stored, training=True, momentum=self.momentum, eps=self.eps, peers=self.peers
+        )
         return torch.addcmul(self.bias[:, None, None], normal, self.weight[:, None, None]).to(x.dtype)
 
 
@@ -58,7 +62,7 @@ def batch_norm(
     momentum: float,
     eps: float,
     peers: Peers | None = None,
-) -> Tensor:
+) -> tuple[Tensor, Callable[[], Tensor]]:
     """`torch.nn.functional.batch_norm`, in training over the images of all peers.
 
     Outputs, gradients and stored statistics are those of the concatenated batch; parts may differ in size.
@@ -73,15 +77,23 @@ def batch_norm(
         peers: processes that hold the other parts of the batch.
 
     Returns:
-        Like ``x``, of mean 0 and variance 1 in each channel.
+        Like ``x``, of mean 0 and variance 1 in each channel; and a function that gives its values once more.
     """
-    if peers is None or not training:
-        return F.batch_norm(x, stored_mean, stored_var, training=training, momentum=momentum, eps=eps)
-    with torch.no_grad():
-        mean, var, count = _statistics(x, peers)
-        stored_mean.lerp_(mean, momentum)
-        stored_var.lerp_(var * (count / (count - 1)), momentum)
-    return _Normalise.apply(x, mean, var, count, eps, peers)
+    if not training:
+        mean, var = stored_mean, stored_var
+        normal = F.batch_norm(x, mean, var, eps=eps)
+    elif peers is None:
+        normal, mean, scale = torch.native_batch_norm(
+            x, None, None, stored_mean, stored_var, True, momentum, eps
+        )
+        var = scale.pow(-2) - eps
+    else:
+        with torch.no_grad():
+            mean, var, count = _statistics(x, peers)
+            stored_mean.lerp_(mean, momentum)
+            stored_var.lerp_(var * (count / (count - 1)), momentum)
+        normal = _Normalise.apply(x, mean, var, count, eps, peers)
+    return normal, partial(F.batch_norm, x.detach(), mean, var, eps=eps)
 
 
 def _statistics(x: Tensor, peers: Peers) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,24 +114,22 @@ def _statistics(x: Tensor, peers: Peers) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class _Normalise(torch.autograd.Function):
-    """(x - mean) / sqrt(var + eps), where mean and variance are those of x and of the peers' images.
-
-    Keeps its result for the backward pass, which the layers after it keep as well.
-    """
+    """(x - mean) / sqrt(var + eps), where mean and variance are those of x and of the peers' images."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, mean: Tensor, var: Tensor, count: Tensor, eps: float, peers: Peers
     ) -> Tensor:
-        normal = F.batch_norm(x, mean, var, training=False, eps=eps)
-        ctx.save_for_backward(normal, torch.rsqrt(var + eps), count)
-        ctx.peers = peers
-        return normal
+        ctx.save_for_backward(x, mean, var, count)
+        ctx.eps, ctx.peers = eps, peers
+        return F.batch_norm(x, mean, var, eps=eps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        normal, scale, count = ctx.saved_tensors
+        x, mean, var, count = ctx.saved_tensors
+        normal = F.batch_norm(x, mean, var, eps=ctx.eps)
+        scale = torch.rsqrt(var + ctx.eps)
         wide = gradient.to(scale.dtype)
         sums = torch.stack([wide.sum(dim=(0, 2, 3)), (wide * normal).sum(dim=(0, 2, 3))])
         # Each process's loss depends on every process's images, by the statistics.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .attention import attend
 from .biggan_deep import Generator, check_inputs
-from .layers import _CBN_EPS, Attention, ConditionalBatchNorm, GeneratorBlock
+from .layers import _CBN_EPS, Attention, ConditionalBatchNorm, GeneratorBlock, SNUpsampling, spread
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Side of the smallest feature maps whose products are taken in bfloat16, px. Smaller ones decide what the
@@ -217,18 +217,11 @@ def _convolution(layer: nn.Conv2d, dtype: torch.dtype, factor: Tensor | float = 
     )
 
 
-def _upsampling_convolution(layer: nn.Conv2d, dtype: torch.dtype) -> nn.ConvTranspose2d:
-    """Nearest upsampling by two and a 3 x 3 convolution: every pixel spreads over 4 x 4.
-
-    Along one axis weights a, b, c become c, b + c, a + b, a.
-    """
-    weight = _normalised(layer).flip(2, 3)
-    for before, after in (((1, 0, 0, 0), (0, 1, 0, 0)), ((0, 0, 1, 0), (0, 0, 0, 1))):
-        weight = F.pad(weight, before) + F.pad(weight, after)
+def _upsampling_convolution(layer: SNUpsampling, dtype: torch.dtype) -> nn.ConvTranspose2d:
     frozen = nn.utils.skip_init(
         nn.ConvTranspose2d, layer.in_channels, layer.out_channels, 4, stride=2, padding=1
     )
-    return _with(frozen, weight.transpose(0, 1), layer.bias, dtype)
+    return _with(frozen, spread(_normalised(layer)), layer.bias, dtype)
 
 
 def _with(layer: nn.Module, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Module:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .attention import attend
 from .batch_norm import SharesBatch, batch_norm
+from .recompute import Modulated, rectify
 from .spectral_norm import FIRST_ITERATIONS, SpectralNorm, by_shape, estimate
 
 AttentionKind = Literal["biggan", "sagan", "none"]
@@ -30,6 +31,34 @@ class SNConv2d(SpectralNorm, nn.Conv2d):
         return F.conv2d(x, self.normalised_weight(), self.bias, padding=self.padding)
 
 
+class SNUpsampling(SNConv2d):
+    """Nearest upsampling by two and a 3 x 3 convolution with spectral norm, as one transposed convolution."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, spread(self.normalised_weight()), self.bias, stride=2, padding=1)
+
+
+def spread(weight: Tensor) -> Tensor:
+    """Kernel of the transposed convolution, stride 2, that upsamples by two and then convolves by ``weight``.
+
+    Every pixel spreads over 4 x 4, which takes 4/9 of the products. Along one axis weights a, b, c become
+    c, b + c, a + b, a.
+
+    Args:
+        weight: (channel out, channel in, 3, 3).
+
+    Returns:
+        (channel in, channel out, 4, 4).
+    """
+    weight = weight.flip(2, 3)
+    for before, after in (((1, 0, 0, 0), (0, 1, 0, 0)), ((0, 0, 1, 0), (0, 0, 0, 1))):
+        weight = F.pad(weight, before) + F.pad(weight, after)
+    return weight.transpose(0, 1)
+
+
 class SNLinear(SpectralNorm, nn.Linear):
     """Linear layer with spectral norm."""
 
@@ -42,9 +71,9 @@ class SNLinear(SpectralNorm, nn.Linear):
 
 
 class ConditionalBatchNorm(SharesBatch, nn.Module):
-    """Batch norm whose gain and bias are linear in the condition vector; see `modulations`.
+    """Batch norm whose gain and bias are linear in the condition vector (see `modulations`), and a ReLU.
 
-    ``batch_norm(x) * (1 + gain(y)) + bias(y)``. Without the ``1 +`` the gain starts near zero and the
+    ``relu(batch_norm(x) * (1 + gain(y)) + bias(y))``. Without the ``1 +`` the gain starts near zero and the
     network does not learn.
     """
 
@@ -56,9 +85,9 @@ class ConditionalBatchNorm(SharesBatch, nn.Module):
         self.register_buffer("stored_var", torch.ones(channels))
         self.momentum = 0.1
 
-    def forward(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, x: Tensor, gain: Tensor, bias: Tensor) -> Modulated:
         """Normalise x, (batch, channel, y, x), and apply gain and bias, each (batch, channel)."""
-        normal = batch_norm(
+        normal, normalise = batch_norm(
             x,
             self.stored_mean,
             self.stored_var,
@@ -67,12 +96,7 @@ class ConditionalBatchNorm(SharesBatch, nn.Module):
             eps=_CBN_EPS,
             peers=self.peers,
         )
-        # Channels lie innermost. Seen as rows of pixels and channels together, they fill a CPU's vectors even
-        # where they are few.
-        width = x.shape[3]
-        gain, bias = (t.to(x.dtype).repeat(1, width)[:, None] for t in (1 + gain, bias))
-        rows = torch.addcmul(bias, normal.permute(0, 2, 3, 1).flatten(2), gain)
-        return rows.unflatten(2, (width, -1)).permute(0, 3, 1, 2)
+        return Modulated(normal, (1 + gain).to(x.dtype), bias.to(x.dtype), normalise)
 
 
 def modulations(norms: Sequence[ConditionalBatchNorm], y: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -145,7 +169,7 @@ class GeneratorBlock(nn.Module):
         self.bn3 = ConditionalBatchNorm(hidden, condition)
         self.bn4 = ConditionalBatchNorm(hidden, condition)
         self.conv1 = SNConv2d(channels_in, hidden, 1)
-        self.conv2 = SNConv2d(hidden, hidden, 3)
+        self.conv2 = SNUpsampling(hidden, hidden) if upsample else SNConv2d(hidden, hidden, 3)
         self.conv3 = SNConv2d(hidden, hidden, 3)
         self.conv4 = SNConv2d(hidden, channels_out, 1)
 
@@ -155,15 +179,12 @@ class GeneratorBlock(nn.Module):
 
     def forward(self, x: Tensor, modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """One stage of x, (batch, channels_in, y, x), with gain and bias of each of the four ``norms``."""
-        first, second, third, fourth = modulation
-        h = self.conv1(F.relu(self.bn1(x, *first)))
-        h = F.relu(self.bn2(h, *second))
+        h = x
+        convolutions = (self.conv1, self.conv2, self.conv3, self.conv4)
+        for norm, (gain, bias), convolution in zip(self.norms, modulation, convolutions, strict=True):
+            h = norm(h, gain, bias).through(convolution)
         x = x[:, : self.channels_out]
-        if self.upsample:
-            h, x = (F.interpolate(t, scale_factor=2, mode="nearest") for t in (h, x))
-        h = self.conv2(h)
-        h = self.conv3(F.relu(self.bn3(h, *third)))
-        return x + self.conv4(F.relu(self.bn4(h, *fourth)))
+        return h + (F.interpolate(x, scale_factor=2, mode="nearest") if self.upsample else x)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -182,7 +203,8 @@ class DiscriminatorBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.relu(x))
+        # Pooling keeps its argument for the backward.
+        h = rectify(x, self.conv1) if self.downsample else self.conv1(F.relu(x))
         h = self.conv2(F.relu_(h))
         h = F.relu_(self.conv3(F.relu_(h)))
         if self.downsample:
