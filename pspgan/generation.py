@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import __version__, ensemble
+from .memory import keep_freed_memory
 from .networks import CheckpointError, FrozenGenerator, Generator, load_published, load_tensors, load_weights
 from .process import ConditionLike, ProcessCondition, ProcessSpace
 from .training import Run, TrainingConfig
@@ -236,9 +237,8 @@ def generate(
             ensemble.create(layout, out, overwrite=overwrite)
         parts = ensemble.pending(out)
     count = sum(part.stop - part.start for part in parts)
-    with tqdm(
-        total=count, unit="image", desc=f"generate {model.name}", disable=None if progress else True
-    ) as bar:
+    title, silent = f"generate {model.name}", None if progress else True
+    with tqdm(total=count, unit="image", desc=title, disable=silent) as bar, keep_freed_memory():
         for part in parts:
             images = np.empty((part.stop - part.start, *layout["micrograph"].shape[1:]), np.uint8)
             for begin in range(part.start, part.stop, batch):

@@ -6,14 +6,14 @@ peers: a copy of the network that one process runs by itself never waits for the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from .recompute import Normalised
 
 
 class Peers(Protocol):
@@ -47,9 +47,9 @@ class BatchNorm2d(SharesBatch, nn.BatchNorm2d):
             return super().forward(x)
         self.num_batches_tracked.add_(1)
         stored = (self.running_mean, self.running_var)
-        normal, _ = batch_norm(
+        normal = batch_norm(
             x, *stored, training=True, momentum=self.momentum, eps=self.eps, peers=self.peers
-        )
+        ).value
         return torch.addcmul(self.bias[:, None, None], normal, self.weight[:, None, None]).to(x.dtype)
 
 
@@ -62,7 +62,7 @@ def batch_norm(
     momentum: float,
     eps: float,
     peers: Peers | None = None,
-) -> tuple[Tensor, Callable[[], Tensor]]:
+) -> Normalised:
     """`torch.nn.functional.batch_norm`, in training over the images of all peers.
 
     Outputs, gradients and stored statistics are those of the concatenated batch; parts may differ in size.
@@ -77,7 +77,7 @@ def batch_norm(
         peers: processes that hold the other parts of the batch.
 
     Returns:
-        Like ``x``, of mean 0 and variance 1 in each channel; and a function that gives its values once more.
+        As its ``value`` a map like ``x``, of mean 0 and variance 1 in each channel.
     """
     if not training:
         mean, var = stored_mean, stored_var
@@ -93,7 +93,7 @@ def batch_norm(
             stored_mean.lerp_(mean, momentum)
             stored_var.lerp_(var * (count / (count - 1)), momentum)
         normal = _Normalise.apply(x, mean, var, count, eps, peers)
-    return normal, partial(F.batch_norm, x.detach(), mean, var, eps=eps)
+    return Normalised(normal, x.detach(), mean, var, eps)
 
 
 def _statistics(x: Tensor, peers: Peers) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .attention import attend
 from .biggan_deep import Generator, check_inputs
-from .layers import _CBN_EPS, Attention, ConditionalBatchNorm, GeneratorBlock, SNUpsampling, spread
+from .layers import CBN_EPS, Attention, ConditionalBatchNorm, GeneratorBlock, SNUpsampling, spread
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Side of the smallest feature maps whose products are taken in bfloat16, px. Smaller ones decide what the
@@ -199,7 +199,7 @@ def _affine(layer: nn.Linear) -> tuple[Tensor, Tensor]:
 def _scale_and_shift(norm: ConditionalBatchNorm) -> Iterable[tuple[Tensor, Tensor]]:
     """Matrix and constant of the scale, then of the shift: (x - mean) / std * (1 + gain(y)) + bias(y)."""
     gain, bias = _normalised(norm.gain).double(), _normalised(norm.bias).double()
-    mean, scale = norm.stored_mean.double(), torch.rsqrt(norm.stored_var.double() + _CBN_EPS)
+    mean, scale = norm.stored_mean.double(), torch.rsqrt(norm.stored_var.double() + CBN_EPS)
     return (scale[:, None] * gain, scale), (bias - (mean * scale)[:, None] * gain, -mean * scale)
 
 

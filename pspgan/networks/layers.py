@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from .attention import attend
 from .batch_norm import SharesBatch, batch_norm
-from .recompute import Modulated, rectify
+from .recompute import modulated, rectify
 from .spectral_norm import FIRST_ITERATIONS, SpectralNorm, by_shape, estimate
 
 AttentionKind = Literal["biggan", "sagan", "none"]
 
-_CBN_EPS = 1e-4
+CBN_EPS = 1e-4
 
 
 class SNConv2d(SpectralNorm, nn.Conv2d):
@@ -85,18 +85,24 @@ class ConditionalBatchNorm(SharesBatch, nn.Module):
         self.register_buffer("stored_var", torch.ones(channels))
         self.momentum = 0.1
 
-    def forward(self, x: Tensor, gain: Tensor, bias: Tensor) -> Modulated:
-        """Normalise x, (batch, channel, y, x), and apply gain and bias, each (batch, channel)."""
-        normal, normalise = batch_norm(
+    def forward(self, x: Tensor, gain: Tensor, bias: Tensor, layer: Callable[[Tensor], Tensor]) -> Tensor:
+        """What a layer makes of x normalised, modulated and rectified.
+
+        Args:
+            x: (batch, channel, y, x).
+            gain, bias: (batch, channel).
+            layer: the convolution behind it; see `recompute.modulated` for why it is called from here.
+        """
+        normal = batch_norm(
             x,
             self.stored_mean,
             self.stored_var,
             training=self.training,
             momentum=self.momentum,
-            eps=_CBN_EPS,
+            eps=CBN_EPS,
             peers=self.peers,
         )
-        return Modulated(normal, (1 + gain).to(x.dtype), bias.to(x.dtype), normalise)
+        return modulated(normal, (1 + gain).to(x.dtype), bias.to(x.dtype), layer)
 
 
 def modulations(norms: Sequence[ConditionalBatchNorm], y: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -182,7 +188,7 @@ class GeneratorBlock(nn.Module):
         h = x
         convolutions = (self.conv1, self.conv2, self.conv3, self.conv4)
         for norm, (gain, bias), convolution in zip(self.norms, modulation, convolutions, strict=True):
-            h = norm(h, gain, bias).through(convolution)
+            h = norm(h, gain, bias, convolution)
         x = x[:, : self.channels_out]
         return h + (F.interpolate(x, scale_factor=2, mode="nearest") if self.upsample else x)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +22,11 @@ from torch.autograd.function import once_differentiable
 def made_again(tensor: Tensor, make: Callable[[], Tensor]) -> Iterator[None]:
     """Where autograd would keep ``tensor`` for a backward pass, have it call ``make`` there."""
 
+    # Autograd holds on to the hooks, so they may not refer to the tensor.
+    address, shape = tensor.data_ptr(), tensor.shape
+
     def pack(kept: Tensor) -> Tensor | Callable[[], Tensor]:
-        return make if kept.data_ptr() == tensor.data_ptr() and kept.shape == tensor.shape else kept
+        return make if kept.data_ptr() == address and kept.shape == shape else kept
 
     def unpack(packed: Tensor | Callable[[], Tensor]) -> Tensor:
         return packed if isinstance(packed, Tensor) else packed()
@@ -31,63 +35,89 @@ def made_again(tensor: Tensor, make: Callable[[], Tensor]) -> Iterator[None]:
         yield
 
 
-class Modulated:
-    """relu(normal * gain + bias), of a map that `normalise` gives whenever it is called.
-
-    Args:
-        normal: (batch, channel, y, x), what ``normalise`` gives, with its place in the graph.
-        gain, bias: (batch, channel), of the dtype of ``normal``.
-        normalise: () -> the values of ``normal``.
+class Normalised(NamedTuple):
+    """A map that batch norm made, and what it made it from.
 
     Attributes:
-        value: the map, (batch, channel, y, x).
+        value: (batch, channel, y, x), with its place in the graph.
+        x: (batch, channel, y, x), without.
+        mean, var: (channel,).
+        eps: added to the variance.
     """
 
-    def __init__(self, normal: Tensor, gain: Tensor, bias: Tensor, normalise: Callable[[], Tensor]) -> None:
-        self._gain, self._bias, self._normalise = gain.detach(), bias.detach(), normalise
-        self._again: tuple[Tensor, Tensor] | None = None
-        self.value = _ModulatedReLU.apply(normal, gain, bias, self)
+    value: Tensor
+    x: Tensor
+    mean: Tensor
+    var: Tensor
+    eps: float
 
-    def through(self, layer: Callable[[Tensor], Tensor]) -> Tensor:
-        """layer(value), for which ``value`` is made again in the backward."""
-        with made_again(self.value, self.make):
-            return layer(self.value)
 
-    def make(self) -> Tensor:
-        """The values of the map once more; they and ``normal`` stay until `take`."""
-        if self._again is None:
-            with torch.no_grad():
-                normal = self._normalise()
-                self._again = normal, _modulate(normal, self._gain, self._bias)
-        return self._again[1]
+def modulated(normal: Normalised, gain: Tensor, bias: Tensor, layer: Callable[[Tensor], Tensor]) -> Tensor:
+    """layer(relu(normal * gain + bias)), keeping neither what the layer takes nor the normalised map.
 
-    def take(self) -> tuple[Tensor, Tensor]:
-        """``normal`` and the map, which are then forgotten."""
-        self.make()
-        again, self._again = self._again, None
-        return again
+    Args:
+        normal: a map.
+        gain, bias: (batch, channel), of the dtype of the map.
+        layer: keeps its argument for the backward, as convolutions do.
+    """
+    again = _Again(normal.eps)
+    h = _ModulatedReLU.apply(normal.value, gain, bias, *normal[1:4], again)
+    # Autograd lets go of this once the layer's backward is done.
+    with made_again(h, partial(again.make, *normal[1:4], gain.detach(), bias.detach())):
+        return layer(h)
+
+
+class _Again:
+    """What is made again, between the layer's backward and that of the modulation. Refers to no graph."""
+
+    def __init__(self, eps: float) -> None:
+        self._eps = eps
+        self._made: tuple[Tensor, Tensor] | None = None
+
+    @torch.no_grad()
+    def make(self, x: Tensor, mean: Tensor, var: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+        """The layer's argument; it and the normalised map stay until `take`."""
+        normal = F.batch_norm(x, mean, var, eps=self._eps)
+        self._made = normal, _modulate(normal, gain, bias)
+        return self._made[1]
+
+    def take(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        """The normalised map and the layer's argument, which are then forgotten; arguments as for `make`."""
+        if self._made is None:
+            self.make(*tensors)
+        made, self._made = self._made, None
+        return made
 
 
 class _ModulatedReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, normal: Tensor, gain: Tensor, bias: Tensor, modulated: Modulated) -> Tensor:
-        ctx.modulated = modulated
-        ctx.save_for_backward(gain)
+    def forward(
+        ctx: Any,
+        normal: Tensor,
+        gain: Tensor,
+        bias: Tensor,
+        x: Tensor,
+        mean: Tensor,
+        var: Tensor,
+        again: _Again,
+    ) -> Tensor:
+        ctx.again = again
+        ctx.save_for_backward(x, mean, var, gain, bias)
         return _modulate(normal, gain, bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        (gain,) = ctx.saved_tensors
-        normal, value = ctx.modulated.take()
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        normal, value = ctx.again.take(*ctx.saved_tensors)
         gradient = torch.ops.aten.threshold_backward(gradient, value, 0)
         rows, width = _rows(gradient), gradient.shape[3]
         of_gain, of_bias = (
             t.sum(1, dtype=torch.promote_types(t.dtype, torch.float32)).unflatten(1, (width, -1)).sum(1)
             for t in (rows * _rows(normal), rows)
         )
+        gain, bias = ctx.saved_tensors[3:]
         of_normal = _map(rows * _repeated(gain, width), width)
-        return of_normal, of_gain.to(gain.dtype), of_bias.to(gain.dtype), None
+        return of_normal, of_gain.to(gain.dtype), of_bias.to(bias.dtype), None, None, None, None
 
 
 def _modulate(normal: Tensor, gain: Tensor, bias: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ def test_spectral_norm_follows_torchs_own():
 def test_conditional_batch_norm_is_its_formula():
     norm = ConditionalBatchNorm(3, 4)
     x, y = torch.randn(6, 3, 5, 5) * 2 + 1, torch.randn(6, 4)
-    out = norm(x, *modulations([norm], y)[0]).value
+    out = norm(x, *modulations([norm], y)[0], layer=nn.Identity())
     mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
     normal = (x - mean[:, None, None]) / (var[:, None, None] + 1e-4).sqrt()
     norm.eval()
