@@ -1,8 +1,8 @@
 """Maps that are made again in the backward pass instead of kept for it.
 
 Between two convolutions of a generator lie a normalised map, its modulation and its ReLU, each as large as
-the map itself. From the first convolution's output they follow at little cost, so that alone is kept: a
-quarter of a generator's memory in training.
+the map itself. From the first convolution's output they follow at little cost, so that alone is kept, which
+is less than half of it all.
 """
 
 from __future__ import annotations
