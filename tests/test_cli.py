@@ -81,7 +81,7 @@ def test_the_whole_path(run, tmp_path):
     text = page.read_text()
     assert text.startswith("<!DOCTYPE html>")
     assert "Losses" in text
-    assert "Variety between seeds" in text
+    assert "Variety within a condition" in text
     assert psp.open_ensemble(gen)["observed"].values.all()
 
 
