@@ -26,7 +26,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         value: (batch, place, channel).
 
     Returns:
-        (batch, pixel, channel), in the dtype of ``value``; the softmax is taken in at least float32.
+        (batch, pixel, channel), in the dtype of ``value``; softmax computes in at least float32.
     """
     if query.device.type == "cpu":
         with torch.autocast("cpu", enabled=False):

@@ -38,10 +38,11 @@ class SpectralNorm:
     @torch.no_grad()
     def iterate(self, times: int) -> None:
         """Refine the stored singular vectors by power iteration."""
-        matrix = self.weight.flatten(1)
+        u, matrix = self.u[None], self.weight.flatten(1)[None]
         for _ in range(times):
-            self.v.copy_(F.normalize(matrix.T @ self.u, dim=0, eps=_EPS))
-            self.u.copy_(F.normalize(matrix @ self.v, dim=0, eps=_EPS))
+            u, v, _ = _refined(matrix, u)
+        self.u.copy_(u[0])
+        self.v.copy_(v[0])
 
     def normalised_weight(self) -> Tensor:
         """The weight of this forward: what `prepare` left, or else computed now for this layer alone."""
@@ -90,11 +91,18 @@ def estimate(layers: Sequence[SpectralNorm], matrices: Tensor) -> Tensor:
     if not layers[0].training:
         v = torch.stack([layer.v for layer in layers])
         return (u * (matrices @ v[:, :, None])[..., 0]).sum(1)
-    fixed = matrices.detach()
-    v = F.normalize((u[:, None] @ fixed)[:, 0], dim=1, eps=_EPS)
-    products = (matrices @ v[:, :, None])[..., 0]
-    u = F.normalize(products.detach(), dim=1, eps=_EPS)
+    u, v, products = _refined(matrices, u)
     with torch.no_grad():
         torch._foreach_copy_([layer.u for layer in layers], list(u))
         torch._foreach_copy_([layer.v for layer in layers], list(v))
     return (u * products).sum(1)
+
+
+def _refined(matrices: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One power iteration: u (layer, out), v (layer, everything else), and the products of matrices and v.
+
+    Gradients go through the products alone.
+    """
+    v = F.normalize((u[:, None] @ matrices.detach())[:, 0], dim=1, eps=_EPS)
+    products = (matrices @ v[:, :, None])[..., 0]
+    return F.normalize(products.detach(), dim=1, eps=_EPS), v, products

@@ -13,8 +13,8 @@ from .batches import Batches
 from .config import TrainingConfig
 from .state import Run, TrainingState
 
-# Of the real micrographs' variation. On simulated steel and UHCSDB, runs whose seeds came out alike had
-# conditions down at 0.24 to 0.31, those that looked varied had none below 0.38.
+# Of the real micrographs' variation. Of trial runs on simulated steel and UHCSDB three had conditions at
+# 0.24 to 0.31, all others none below 0.38; few of them were looked at.
 _ALIKE = 0.35
 _SURE = 0.99  # share of micrographs, real and generated, that a saturated discriminator gets right
 _LONG = 200  # steps for which it has to be that sure

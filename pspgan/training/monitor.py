@@ -118,7 +118,7 @@ def _group(name: str) -> str:
         return "loss"
     if name.startswith(("seconds", "images_per_s", "memory", "step")):
         return "time"
-    return "interval" if name.endswith(("_low", "_high")) else "metrics"
+    return "metrics_interval" if name.endswith(("_low", "_high")) else "metrics"
 
 
 @contextlib.contextmanager

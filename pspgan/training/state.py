@@ -110,11 +110,6 @@ class TrainingState:
                     slots.setdefault(int(match[1]), {})[match[2]] = tensor
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": slots, "param_groups": groups})
-            for parameter, loaded in optimizer.state.items():
-                for slot, tensor in loaded.items():
-                    if tensor.shape == parameter.shape:
-                        # Files hold contiguous tensors; optimizers are fast only where strides agree.
-                        loaded[slot] = torch.empty_like(parameter).copy_(tensor)
         self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
 
 

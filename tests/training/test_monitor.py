@@ -40,14 +40,14 @@ def test_charts_stand_in_groups_and_conditions_have_their_own_pictures(make_ense
     run = train(make_ensemble(), "demo", tmp_path / "run", **small)
     board = EventAccumulator(str(run.folder / "tensorboard")).Reload()
     scalars = set(board.Tags()["scalars"])
-    assert {tag.partition("/")[0] for tag in scalars} == {"loss", "metrics", "interval", "time"}
+    assert {tag.partition("/")[0] for tag in scalars} == {"loss", "metrics", "metrics_interval", "time"}
     assert {
         "loss/loss_g",
         "loss/gradient_d",
         "metrics/distance",
         "metrics/distance_real",
         "metrics/accuracy_bath",
-        "interval/distance_low",
+        "metrics_interval/distance_low",
         "time/images_per_s",
     } <= scalars
     logged = [line["distance"] for line in run.log if "distance" in line]
