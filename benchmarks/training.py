@@ -6,17 +6,15 @@ The baseline is `plain_biggan`, with the reference operators, in float32, run ea
 collects gradients in the discriminator, as the published code does. Ours are the very steps of
 `pspgan.training`, both as the same function (float32, attention "sagan") and as the default network in
 bfloat16. Sampling is that of the frozen generator, beside the plain one in eval mode. Times are medians of
-calls that take turns. Memory is the largest resident set of a process of its own that takes two steps of each
-kind, above what the process had after its imports.
+calls that take turns, each side in a process of its own: ours keep freed memory, as training and generation
+do, the baseline has the defaults of the system. Memory is the largest resident set of a process that takes
+two steps of each kind, above what the process had after its imports.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from plain_biggan import PlainDiscriminator, PlainGenerator, plain_names
+from processes import Calls, Side, in_a_process
 from side_by_side import entry, report, take_turns
 from torch import Tensor, nn
 
@@ -127,44 +126,68 @@ def _same_weights(plain: nn.Module, network: nn.Module) -> nn.Module:
 
 def step_rows(settings: dict, rounds: int) -> list[dict]:
     """Images a second of a discriminator and of a generator step."""
-    baseline = Plain(make_config("paper", **settings | {"attention": "sagan"}))
-    trainings = {name: Ours(make_config("paper", **settings | changes)) for name, changes in OURS.items()}
+    sides = {"baseline": Side(training_steps, Plain, settings | {"attention": "sagan"}, keeps_memory=False)}
+    for name, changes in OURS.items():
+        sides[name] = Side(training_steps, Ours, settings | changes, keeps_memory=True)
     rows = []
-    for step in ("discriminator_step", "generator_step"):
-        steps = {name: getattr(training, step) for name, training in trainings.items()}
-        rates = images_a_second(steps | {"baseline": getattr(baseline, step)}, settings["batch"], rounds)
-        name = step.replace("_", " ")
-        rows += [entry(f"{name}, {which}", rates[which], rates["baseline"], "images/s") for which in OURS]
+    for step in ("discriminator step", "generator step"):
+        rates = images_a_second(sides, step, rounds)
+        rows += [entry(f"{step}, {which}", rates[which], rates["baseline"], "images/s") for which in OURS]
+    for side in sides.values():
+        side.close()
     return rows
 
 
-def images_a_second(calls: dict[str, Callable[[], object]], images: int, rounds: int) -> dict[str, float]:
-    """Median rate of each call, which handles so many images; the first of each does not count."""
+def training_steps(kind: type[Ours] | type[Plain], settings: dict) -> Calls:
+    training = kind(make_config("paper", **settings))
+    steps = (training.discriminator_step, training.generator_step)
+    return {step.__name__.replace("_", " "): (step, settings["batch"]) for step in steps}
 
-    def rate(call: Callable[[], object]) -> float:
-        began = time.perf_counter()
-        call()
-        return images / (time.perf_counter() - began)
 
-    for call in calls.values():
-        call()
-    return take_turns({name: partial(rate, call) for name, call in calls.items()}, rounds)
+def images_a_second(sides: dict[str, Side], call: str, rounds: int) -> dict[str, float]:
+    """Median rate of a call on each side; the first of each does not count."""
+    for side in sides.values():
+        side.rate(call)
+    return take_turns({name: partial(side.rate, call) for name, side in sides.items()}, rounds)
 
 
 def sampling_rows(settings: dict, images: int, rounds: int) -> list[dict]:
-    """Images a second from the frozen generator, beside the plain one in eval mode."""
-    baseline = Plain(make_config("paper", **settings | {"attention": "sagan"}))
-    weights, _ = baseline.fakes.draw(0, images, stream=1)
-    z = torch.randn(images, baseline.config.latent, generator=baseline.draws)
-    calls = {"baseline": partial(baseline.generator.eval(), z, weights)}
+    """Images a second from the frozen generator, beside the plain one in eval mode.
+
+    The plain one is faster image by image or many at a time, by how the system hands out memory; the faster
+    counts.
+    """
+    sides = {
+        f"baseline, {n} at a time": Side(plain_sampling, settings, n, keeps_memory=False) for n in {1, images}
+    }
+    plain = list(sides)
     for attention in ("sagan", "biggan"):
-        generator = Ours(make_config("paper", **settings | {"attention": attention})).state.generator.eval()
         for precision in ("float32", "bfloat16"):
-            calls[f"{precision}, {attention}"] = partial(FrozenGenerator(generator, precision), z, weights)
-    with torch.no_grad():
-        rates = images_a_second(calls, images, rounds)
-    baseline_rate = rates.pop("baseline")
-    return [entry(f"sampling, {name}", rate, baseline_rate, "images/s") for name, rate in rates.items()]
+            changes = {"attention": attention}
+            sides[f"{precision}, {attention}"] = Side(
+                frozen_sampling, settings | changes, images, precision, keeps_memory=True
+            )
+    rates = images_a_second(sides, "sampling", rounds)
+    for side in sides.values():
+        side.close()
+    baseline = max(rates.pop(name) for name in plain)
+    return [entry(f"sampling, {name}", rate, baseline, "images/s") for name, rate in rates.items()]
+
+
+def plain_sampling(settings: dict, images: int) -> Calls:
+    baseline = Plain(make_config("paper", **settings | {"attention": "sagan"}))
+    return _sampling(torch.no_grad()(baseline.generator.eval()), baseline, images)
+
+
+def frozen_sampling(settings: dict, images: int, precision: str) -> Calls:
+    ours = Ours(make_config("paper", **settings))
+    return _sampling(FrozenGenerator(ours.state.generator.eval(), precision), ours, images)
+
+
+def _sampling(generator: Callable[[Tensor, Tensor], Tensor], training: Ours | Plain, images: int) -> Calls:
+    weights, _ = training.fakes.draw(0, images, stream=1)
+    z = torch.randn(images, training.config.latent, generator=training.draws)
+    return {"sampling": (partial(generator, z, weights), images)}
 
 
 def memory_rows(settings: dict) -> list[dict]:
@@ -179,14 +202,6 @@ def memory_rows(settings: dict) -> list[dict]:
         for part, mine, theirs in zip(("", ", of a step alone"), ours, baseline, strict=True):
             rows.append(entry(f"memory at batch {settings['batch']}, {name}{part}", mine, theirs, "GiB"))
     return rows
-
-
-def in_a_process(function: Callable[..., object], *arguments: object) -> object:
-    """What the function gives in a fresh process, with as many threads as this one."""
-    with ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), torch.set_num_threads, (torch.get_num_threads(),)
-    ) as process:
-        return process.submit(function, *arguments).result()
 
 
 def peak_memory(kind: type[Ours] | type[Plain], settings: dict) -> tuple[float, float]:
@@ -220,10 +235,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="timed steps of each kind")
     options = parser.parse_args()
     settings = {"resolution": options.resolution, "ch": options.ch, "balance": "none"}
-    # As in a training and in sampling; the baseline has it, too, since both share a process here.
-    with keep_freed_memory():
-        rows = step_rows(settings | {"batch": options.batch}, options.rounds)
-        rows += sampling_rows(settings, options.images, options.rounds)
+    rows = step_rows(settings | {"batch": options.batch}, options.rounds)
+    rows += sampling_rows(settings, options.images, options.rounds)
     rows += memory_rows(settings | {"batch": options.memory_batch})
     report(rows, options.json)
 
