@@ -86,6 +86,7 @@ class Generator(nn.Module):
         channels: image channels.
         init: of the weights, ``"normal"`` or ``"orthogonal"``.
         init_bias: of the biases, ``"uniform"`` or ``"zero"``; see `layers.initialise`.
+        init_embedding: standard deviation of the embeddings, drawn from a normal distribution.
         generator: source of the initial draws; None takes torch's global one.
 
     Raises:
@@ -104,6 +105,7 @@ class Generator(nn.Module):
         channels: int = 1,
         init: str = "normal",
         init_bias: str = "uniform",
+        init_embedding: float = 0.02,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -128,7 +130,7 @@ class Generator(nn.Module):
         layers = [module for module in self.modules() if isinstance(module, SpectralNorm)]
         conditional = {layer for norm in self._norms() for layer in (norm.gain, norm.bias)}
         self._weights = by_shape([layer for layer in layers if layer not in conditional])
-        initialise(self, init, init_bias, generator)
+        initialise(self, init, init_bias, generator, init_embedding)
 
     def forward(self, z: Tensor, weights: Tensor) -> Tensor:
         """Generate images.

@@ -225,6 +225,7 @@ def initialise(
     weights: Literal["normal", "orthogonal"],
     biases: Literal["uniform", "zero"],
     generator: torch.Generator | None,
+    embeddings: float = 0.02,
 ) -> None:
     """Draw all parameters of a network anew.
 
@@ -235,12 +236,16 @@ def initialise(
             Behind spectrally normalised layers signals are small, and biases of that size fix which ReLUs are
             open: the discriminator then starts out as nearly linear, and is slow to see texture.
         generator: source of the draws; None takes torch's global one.
+        embeddings: their standard deviation, 0.02 as the paper's code. Beside a latent vector of standard
+            deviation 1 the generator then hardly hears its condition until they have grown.
     """
     for layer in module.modules():
         if not isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)):
             continue
         with torch.no_grad():
-            if weights == "normal":
+            if isinstance(layer, nn.Embedding):
+                layer.weight.normal_(0, embeddings, generator=generator)
+            elif weights == "normal":
                 layer.weight.normal_(0, 0.02, generator=generator)
             else:
                 nn.init.orthogonal_(layer.weight, generator=generator)

@@ -35,6 +35,7 @@ class TrainingConfig(BaseModel):
     attention: Literal["biggan", "sagan", "none"] = "biggan"
     init: Literal["normal", "orthogonal"] = "normal"
     init_bias: Literal["uniform", "zero"] = "uniform"
+    init_embedding: float = Field(0.02, gt=0, description="standard deviation of the embeddings")
 
     # Data
     reduction: int = Field(1, ge=1)

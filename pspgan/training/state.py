@@ -45,7 +45,14 @@ class TrainingState:
         draws = torch.Generator().manual_seed(config.seed)
         with torch.random.fork_rng(devices=[]):
             generator, averaged = (
-                Generator(space, latent=config.latent, embedding=config.embedding, generator=draws, **shape)
+                Generator(
+                    space,
+                    latent=config.latent,
+                    embedding=config.embedding,
+                    init_embedding=config.init_embedding,
+                    generator=draws,
+                    **shape,
+                )
                 for _ in range(2)
             )
             discriminator = Discriminator(space, generator=draws, **shape)

@@ -48,7 +48,7 @@ def test_every_size_and_attention(resolution, attention):
 
 
 def test_all_parameters_get_a_gradient_and_the_condition_matters():
-    generator = Generator(SPACE, 64, ch=8, latent=8, embedding=4, init="orthogonal")
+    generator = Generator(SPACE, 64, ch=8, latent=8, embedding=4, init="orthogonal", init_embedding=1.0)
     discriminator = Discriminator(SPACE, 64, ch=8, init="orthogonal")
     for module in (*generator.modules(), *discriminator.modules()):
         if isinstance(module, Attention):
@@ -146,6 +146,10 @@ def test_initialisation_and_the_callers_random_state():
     for (name, a), b in zip(first.state_dict().items(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, msg=name)
     assert first.linear.weight.std().item() == pytest.approx(0.02, rel=0.02)
+    for init in ("normal", "orthogonal"):
+        louder = Generator(SPACE, 32, ch=8, latent=8, embedding=256, init=init, init_embedding=0.5)
+        for table in louder.embeddings:
+            assert table.weight.std().item() == pytest.approx(0.5, rel=0.1)
     orthogonal = (
         Generator(SPACE, 32, ch=8, latent=8, init="orthogonal").blocks[0].conv2.weight.detach().flatten(1)
     )

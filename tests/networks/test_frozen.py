@@ -22,6 +22,7 @@ def contrasted(resolution, attention, channels=1):
         embedding=5,
         channels=channels,
         init="orthogonal",
+        init_embedding=0.4,
         generator=draws,
     )
     with torch.no_grad():

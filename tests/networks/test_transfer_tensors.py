@@ -23,7 +23,7 @@ def trained_networks(space, steps=3):
     draws = torch.Generator().manual_seed(1)
     options = {"resolution": 32, "ch": 4, "init": "orthogonal", "generator": draws}
     generator, discriminator = (
-        Generator(space, latent=8, embedding=4, **options),
+        Generator(space, latent=8, embedding=4, init_embedding=0.5, **options),
         Discriminator(space, **options),
     )
     parameters = [*generator.parameters(), *discriminator.parameters()]
