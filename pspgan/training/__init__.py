@@ -6,7 +6,7 @@ from .distributed import PeerError
 from .guard import TrainingError
 from .interrupt import TrainingInterrupted
 from .loop import train
-from .state import Run
+from .run import Run
 
 __all__ = [
     "PRESETS",

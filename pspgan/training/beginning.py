@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,11 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
+from ..networks import CheckpointError
 from .batches import Batches
 from .config import ConfigError, TrainingConfig, make_config
-from .state import Run, TrainingState
+from .run import Run
+from .state import TrainingState
 from .transfer import Trained, located, origin_of, read_trained, summary
 
 
@@ -27,7 +28,7 @@ class Plan:
         preset: what the settings began with.
         config: the settings.
         goes_on: from a checkpoint of the run.
-        replaces: a run that is there is thrown away.
+        replaces: a run that is there is thrown away; what else its folder holds stays.
         trained: what a fresh state takes its weights from.
     """
 
@@ -55,9 +56,14 @@ def plan_run(
     resume = resume and exists
     if resume:
         preset, start_from = run.description["preset"], origin_of(run, start_from)
-    elif exists and start_from and located(start_from).is_relative_to(located(run)):
+    elif exists and start_from and located(start_from) in map(located, (run, *run.files())):
         raise FileExistsError(f"{run.folder} holds what the run starts from (--from); choose another folder")
     goes_on = resume and bool(run.checkpoints())
+    if resume and not goes_on and run.generator_file.exists():
+        raise CheckpointError(
+            f"{run.folder} has no checkpoint to resume from, but {run.generator_file.name}; start a new run "
+            "from that (--from), or throw it away (--overwrite)"
+        )
     trained = read_trained(start_from) if start_from and not goes_on else None
     if resume:
         config = _continued(run, settings)
@@ -81,7 +87,7 @@ def lay_out(
     if record and progress:
         tqdm.write(f"{run.folder} {summary(record)}", file=sys.stderr)
     if plan.replaces:
-        shutil.rmtree(run.folder)
+        run.clear()
     run.create(config, plan.preset, space, _data_description(dataset) | {"sha256": batches.sha256}, record)
 
 

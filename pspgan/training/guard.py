@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from .batches import Batches
 from .config import TrainingConfig
-from .state import Run, TrainingState
+from .run import Run
+from .state import TrainingState
 
 # Of the real micrographs' variation. Of trial runs on simulated steel and UHCSDB three had conditions at
 # 0.24 to 0.31, all others none below 0.38; few of them were looked at.

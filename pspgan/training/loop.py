@@ -26,7 +26,8 @@ from .guard import TrainingError, Watch, gradient_norm, require_finite_state, re
 from .interrupt import Interrupt, TrainingInterrupted
 from .metrics import Measured, Metrics
 from .monitor import Monitor
-from .state import Run, TrainingState
+from .run import Run
+from .state import TrainingState
 from .stopwatch import Stopwatch, peak_memory
 
 
@@ -55,8 +56,9 @@ def train(
             share with it are taken, others start fresh; the run's ``config.json`` says which. Its resolution,
             ch, latent, embedding and attention hold.
         resume: continue the run in ``out`` from its newest checkpoint. Its own settings hold; of ``settings``
-            only lengths and record intervals may change. Where no run has begun, one begins.
-        overwrite: throw away a run that ``out`` holds, and start anew.
+            only lengths and record intervals may change. Where no run has begun, or it was killed before it
+            kept anything, one begins.
+        overwrite: throw away a run that ``out`` holds, and start anew. Other files in ``out`` stay.
         progress: say what is taken of ``start_from``, and show a bar on a terminal.
         device: where to train; by default the GPU if there is one, of several that of the process.
         settings: fields of `TrainingConfig` that replace the preset's.
@@ -68,7 +70,8 @@ def train(
         ConfigError: an unknown setting or value, or one that contradicts ``start_from``; more processes than
             images in a part of the batch.
         TrainingDataError: the ensemble does not serve.
-        FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` is set.
+        FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` is set; or parts of one
+            without its ``config.json``, or another ``config.json``.
         FileNotFoundError: ``start_from`` is not there, or is a folder but no run.
         CheckpointError: resuming another process space, or without a checkpoint; or weights to start from
             that cannot be read.

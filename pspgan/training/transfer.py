@@ -20,7 +20,8 @@ from ..networks import (
 from ..networks.biggan_deep import GENERATOR_STAGES
 from ..process import ProcessSpace, Value
 from .config import ConfigError
-from .state import Run, TrainingState
+from .run import Run
+from .state import TrainingState
 
 _ARCHITECTURE = ("resolution", "ch", "latent", "embedding", "attention")
 

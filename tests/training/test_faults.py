@@ -87,7 +87,7 @@ def test_kills_at_any_moment_change_nothing(real, small, tmp_path, same):
 
 def test_a_run_killed_before_its_first_checkpoint_starts_anew(make_ensemble, small, tmp_path):
     run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
-    for path in run.checkpoints():
+    for path in (*run.checkpoints(), run.generator_file):
         path.unlink()
     train(make_ensemble(), out=run.folder, resume=True, progress=False)
     assert run.description["preset"] == "demo"

@@ -102,7 +102,7 @@ def test_a_fine_tuned_run_resumes_without_naming_its_origin(steel, make_ensemble
     whole = train(dataset, "demo", tmp_path / "whole", **settings)
     half = train(dataset, "demo", tmp_path / "half", **(settings | {"images": 48}))
     begun = train(dataset, "demo", tmp_path / "begun", **(settings | {"images": 32}))
-    for path in begun.checkpoints():
+    for path in (*begun.checkpoints(), begun.generator_file):
         path.unlink()
     with pytest.raises(
         ConfigError, match=r"start_from is .*old in the run that is resumed and cannot become"
