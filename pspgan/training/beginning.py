@@ -48,6 +48,8 @@ def plan_run(
     settings: dict[str, Any],
 ) -> Plan:
     """Look at what is there and settle how to begin; nothing is written. Arguments and errors: `train`."""
+    if resume and overwrite:
+        raise ConfigError("resume (--resume) keeps a run and overwrite (--overwrite) removes it; choose one")
     exists = run.exists
     if exists and not (resume or overwrite):
         raise FileExistsError(

@@ -67,8 +67,8 @@ def train(
         The run; `pspgan.load` opens its generator.
 
     Raises:
-        ConfigError: an unknown setting or value, or one that contradicts ``start_from``; more processes than
-            images in a part of the batch.
+        ConfigError: an unknown setting or value, or one that contradicts ``start_from``; both ``resume`` and
+            ``overwrite``; more processes than images in a part of the batch.
         TrainingDataError: the ensemble does not serve.
         FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` is set; or parts of one
             without its ``config.json``, or another ``config.json``.

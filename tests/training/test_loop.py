@@ -156,6 +156,14 @@ def test_a_run_in_the_way(make_ensemble, small, tmp_path):
     assert Run(tmp_path / "run").config.seed == 1
 
 
+def test_resuming_and_overwriting_contradict_each_other(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 16}))
+    before = run.log
+    with pytest.raises(ConfigError, match=r"--resume.* keeps .*--overwrite.* removes"):
+        train(make_ensemble(), "demo", run.folder, resume=True, overwrite=True, **(small | {"images": 32}))
+    assert run.log == before
+
+
 def test_resuming_cannot_change_what_the_run_is(make_ensemble, small, tmp_path):
     train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
     with pytest.raises(ConfigError, match="ch is 4 in the run that is resumed and cannot become 8"):
