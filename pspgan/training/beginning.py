@@ -14,10 +14,13 @@ from tqdm import tqdm
 
 from ..networks import CheckpointError
 from .batches import Batches
-from .config import ConfigError, TrainingConfig, make_config
+from .config import ConfigError, TrainingConfig, make_config, validated
 from .run import Run
 from .state import TrainingState
 from .transfer import Trained, located, origin_of, read_trained, summary
+
+# Settings that a resumed run may change: how long it goes on, and when it records.
+_FREE = {"images", "epochs", "minutes", "log_every", "sample_every", "checkpoint_every"}
 
 
 @dataclass(frozen=True)
@@ -94,22 +97,23 @@ def lay_out(
 
 
 def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:
-    """The run's own settings, with a new length or record interval."""
-    old = run.description
-    free = {"images", "epochs", "minutes", "log_every", "sample_every", "checkpoint_every"}
-    fixed = {key: value for key, value in old["config"].items() if key not in free}
-    for key, value in settings.items():
-        if key in fixed and fixed[key] != value:
+    """The run's own settings, with a new length or record interval.
+
+    What was not a setting yet when the run began has its class default, whatever the preset says by now.
+    """
+    old = run.config
+    lengths = ("images", "epochs")
+    # A new length replaces the old one, and the time limit with it.
+    longer = any(settings.get(key) is not None for key in lengths)
+    forgotten = dict.fromkeys((*lengths, "minutes")) if longer else {}
+    new = validated(old.model_dump() | forgotten | settings)
+    for key in sorted(settings.keys() - _FREE):
+        before, after = getattr(old, key), getattr(new, key)
+        if before != after:
             raise ConfigError(
-                f"{key} is {fixed[key]} in the run that is resumed and cannot become {value}; start a new run"
+                f"{key} is {before} in the run that is resumed and cannot become {after}; start a new run"
             )
-    lengths = {key: old["config"][key] for key in free if old["config"][key] is not None}
-    if {"images", "epochs"} & settings.keys():
-        # A new length replaces the old one, and the time limit with it.
-        lengths = {key: value for key, value in lengths.items() if key not in ("images", "epochs", "minutes")}
-    return make_config(
-        old["preset"], **fixed, **(lengths | {k: v for k, v in settings.items() if k not in fixed})
-    )
+    return new
 
 
 def _data_description(dataset: xr.Dataset) -> dict[str, Any]:

@@ -182,13 +182,22 @@ def make_config(preset: str, **settings: Any) -> TrainingConfig:
     """
     if preset not in PRESETS:
         raise ConfigError(f'preset "{preset}" is none of {", ".join(PRESETS)}{_nearest(preset, PRESETS)}')
-    check_keys(settings)
     merged = PRESETS[preset] | settings
     for key, other in (("images", "epochs"), ("epochs", "images")):
         if settings.get(key) is not None and other not in settings:
             merged.pop(other, None)
+    return validated(merged)
+
+
+def validated(settings: dict[str, Any]) -> TrainingConfig:
+    """Settings beside the class defaults, without a preset.
+
+    Raises:
+        ConfigError: an unknown key (with the nearest known one), or a value that does not fit.
+    """
+    check_keys(settings)
     try:
-        return TrainingConfig(**merged)
+        return TrainingConfig(**settings)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "settings"

@@ -13,7 +13,7 @@ import torch
 from .. import __version__
 from ..networks import CheckpointError, load_weights
 from ..process import ProcessSpace
-from .config import TrainingConfig
+from .config import ConfigError, TrainingConfig, validated
 from .state import TrainingState
 
 # How many checkpoints of a kind a run keeps: the newest, and those of the best samples.
@@ -88,7 +88,19 @@ class Run:
 
     @property
     def config(self) -> TrainingConfig:
-        return TrainingConfig(**self.description["config"])
+        """Its settings; those that did not exist yet when it began have their class defaults.
+
+        Raises:
+            ConfigError: it has a setting, or a value of one, that there is no longer.
+        """
+        description = self.description
+        try:
+            return validated(description["config"])
+        except ConfigError as error:
+            raise ConfigError(
+                f"{self.folder / 'config.json'}: {error}; it was written by version "
+                f"{description.get('pspgan')} of pspgan"
+            ) from None
 
     @property
     def space(self) -> ProcessSpace:

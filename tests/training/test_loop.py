@@ -9,7 +9,7 @@ import torch
 from pspgan import ensemble
 from pspgan.networks import CheckpointError, load_weights
 from pspgan.process import ProcessSpace
-from pspgan.training import ConfigError, Run, make_config, train
+from pspgan.training import ConfigError, Run, TrainingConfig, make_config, train
 from pspgan.training.batches import Batches, FakeConditions
 from pspgan.training.distributed import Ranks
 from pspgan.training.loop import discriminator_step, generator_step
@@ -173,6 +173,28 @@ def test_resuming_cannot_change_what_the_run_is(make_ensemble, small, tmp_path):
         CheckpointError, match="another process space than the data: factors strain, bath against temp"
     ):
         train(other, "demo", tmp_path / "run", resume=True, progress=False)
+
+
+def test_a_preset_that_changed_since_does_not_change_a_run(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 16}))
+    description = run.description
+    del description["config"]["beta1"]  # 0.5 in the preset
+    (run.folder / "config.json").write_text(json.dumps(description | {"preset": "of-old"}))
+    train(make_ensemble(), "demo", run.folder, resume=True, images=32, progress=False)
+    assert run.config.beta1 == TrainingConfig.model_fields["beta1"].default == 0.9
+    assert run.config.init_bias == "zero"
+    assert run.description["preset"] == "of-old"
+    with pytest.raises(ConfigError, match=r"beta1 is 0\.9 in the run that is resumed and cannot become"):
+        train(make_ensemble(), "demo", run.folder, resume=True, beta1=0.5, progress=False)
+
+
+def test_a_run_with_a_setting_that_is_gone(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 16}))
+    description = run.description
+    description["config"]["lr_x"] = 1
+    (run.folder / "config.json").write_text(json.dumps(description))
+    with pytest.raises(ConfigError, match=r'config\.json: unknown setting "lr_x".* version .* of pspgan'):
+        train(make_ensemble(), "demo", run.folder, resume=True, images=32, progress=False)
 
 
 def test_records_do_not_change_the_generator(make_ensemble, small, tmp_path, same):
