@@ -92,8 +92,8 @@ class TrainingConfig(BaseModel):
         return self
 
     def total_images(self, micrographs: int) -> int:
-        """Length of the training in real images, for a data set of so many micrographs."""
-        return self.images if self.images is not None else round(self.epochs * micrographs)
+        """Length of the training in real images, at least one, for a data set of so many micrographs."""
+        return self.images if self.images is not None else max(1, round(self.epochs * micrographs))
 
 
 # What every preset for hours instead of weeks changes, found by training for 5 to 25 minutes on two cores.

@@ -68,3 +68,8 @@ def test_unknown_preset():
 def test_images_replace_epochs_and_the_reverse():
     assert make_config("paper", images=100).total_images(598) == 100
     assert make_config("uhcs-64", epochs=2).total_images(429) == 858
+
+
+def test_a_fraction_of_an_epoch_is_some_training():
+    assert make_config("demo", epochs=0.5).total_images(30) == 15
+    assert make_config("demo", epochs=0.01).total_images(30) == 1
