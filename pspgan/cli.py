@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -197,7 +198,7 @@ def train(
     length = f"{last['images']} images in {last['seconds'] / 60:.1f} minutes"
     _say(
         f"{out}: {length}; look at {run.folder / 'samples'}",
-        f"pspgan generate {out} --conditions observed -n 32 -o gen.zarr",
+        f"pspgan generate {shlex.quote(str(out))} --conditions observed -n 32 -o gen.zarr",
     )
 
 

@@ -19,6 +19,9 @@ from .run import Run
 from .state import TrainingState
 from .transfer import Trained, located, origin_of, read_trained, summary
 
+# Stands in a run's config.json for the store of a data set that has none.
+IN_MEMORY = "in memory"
+
 # Settings that a resumed run may change: how long it goes on, and when it records.
 _FREE = {"images", "epochs", "minutes", "log_every", "sample_every", "checkpoint_every"}
 
@@ -120,7 +123,7 @@ def _data_description(dataset: xr.Dataset) -> dict[str, Any]:
     keys = ("origin", "licence", "attribution", "reduction")
     sizes = np.unique(dataset["um_per_px"].values)
     return {
-        "source": dataset.encoding.get("source", "in memory"),
+        "source": dataset.encoding.get("source", IN_MEMORY),
         "micrographs": dataset.sizes["sample"],
         # Mixed or unknown magnifications leave generated micrographs without a scale.
         "um_per_px": float(sizes[0]) if len(sizes) == 1 and np.isfinite(sizes[0]) else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ..networks.batch_norm import share_batch
 from ..ops import diff_augment, draw_diff_augment, omni_loss
 from .averaging import average_into, standing_statistics
 from .batches import Batches, FakeConditions
-from .beginning import lay_out, plan_run
+from .beginning import IN_MEMORY, lay_out, plan_run
 from .config import TrainingConfig
 from .distributed import Ranks, join_ranks
 from .guard import TrainingError, Watch, gradient_norm, require_finite_state, require_finite_step
@@ -305,11 +306,12 @@ def _sample(
 
 
 def _how_to_go_on(run: Run, state: TrainingState) -> str:
-    source = run.description["data"]["source"]
-    return (
-        f"stopped after step {state.step} ({state.images} images), which is saved; go on with: "
-        f"pspgan train {source} -o {run.folder} --resume"
-    )
+    source, out = run.description["data"]["source"], str(run.folder)
+    if source == IN_MEMORY:
+        way = f"call train again with these data, out={out!r} and resume=True"
+    else:
+        way = f"go on with: pspgan train {shlex.quote(source)} -o {shlex.quote(out)} --resume"
+    return f"stopped after step {state.step} ({state.images} images), which is saved; {way}"
 
 
 def _autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:

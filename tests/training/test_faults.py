@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -252,8 +253,12 @@ def test_control_c_saves_the_step_it_comes_in(make_ensemble, small, tmp_path, mo
     run = Run(tmp_path / "run")
     with monkeypatch.context() as patch:
         press_at(patch, step=2, times=1)
-        with pytest.raises(TrainingInterrupted, match=r"after step 3 \(48 images\), which is saved; go on"):
+        with pytest.raises(TrainingInterrupted) as stop:
             train(make_ensemble(), "demo", run.folder, **(small | {"sample_every": 10_000}))
+    assert str(stop.value) == (
+        "stopped after step 3 (48 images), which is saved; call train again with these data, "
+        f"out={str(run.folder)!r} and resume=True"
+    )
     assert "Ctrl-C once more stops at once" in capfd.readouterr().err
     assert signal.getsignal(signal.SIGINT) is handler
     assert load_weights(run.checkpoints()[-1])[1]["images"] == 48
@@ -261,6 +266,16 @@ def test_control_c_saves_the_step_it_comes_in(make_ensemble, small, tmp_path, mo
     train(make_ensemble(), "demo", run.folder, resume=True, progress=False)
     whole = train(make_ensemble(), "demo", tmp_path / "whole", **(small | {"sample_every": 10_000}))
     same(run.checkpoints()[-1], whole.checkpoints()[-1])
+
+
+def test_the_command_that_goes_on_survives_spaces(make_ensemble, small, tmp_path, monkeypatch):
+    store, folder = tmp_path / "my real.zarr", tmp_path / "first run"
+    ensemble.write_ensemble(make_ensemble(), store, progress=False)
+    press_at(monkeypatch, step=0, times=1)
+    with pytest.raises(TrainingInterrupted) as stop:
+        train(store, "demo", folder, **small)
+    command = str(stop.value).partition("go on with: ")[2]
+    assert shlex.split(command) == ["pspgan", "train", str(store), "-o", str(folder), "--resume"]
 
 
 def test_a_second_control_c_stops_at_once(make_ensemble, small, tmp_path, monkeypatch):
