@@ -22,6 +22,7 @@ from .memory import keep_freed_memory
 from .networks import CheckpointError, FrozenGenerator, Generator, load_published, load_tensors, load_weights
 from .process import ConditionLike, ProcessCondition, ProcessSpace
 from .training import Run, TrainingConfig
+from .training.averaging import make_ready
 from .training.batches import to_grey
 
 
@@ -121,7 +122,8 @@ def load(
 
     Args:
         path: a run (or its folder), its ``generator.safetensors``, one of its checkpoints (whose averaged
-            generator is taken), or the paper's published ``.pth``.
+            generator is taken; opening one takes some forward passes of training batches, see `make_ready`),
+            or the paper's published ``.pth``.
         device: where it runs; by default the GPU if there is one.
         precision: ``"float32"``; or ``"bfloat16"``, which is faster above 64 px, and changes few pixels by
             more than two grey levels; see `FrozenGenerator`.
@@ -146,8 +148,12 @@ def load(
         )
     tensors, meta = load_weights(file)
     folder = file.resolve().parent
+    raw = None
     if "step" in meta:  # a checkpoint, which holds all that the training is
-        tensors = {k.removeprefix("averaged."): t for k, t in tensors.items() if k.startswith("averaged.")}
+        raw, tensors = (
+            {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+            for prefix in ("generator.", "averaged.")
+        )
         folder = folder.parent
     config = TrainingConfig(**meta["config"])
     space = ProcessSpace.from_json(meta["process_space"])
@@ -157,6 +163,8 @@ def load(
         )
     load_tensors(generator, tensors, file)
     generator.eval().requires_grad_(False).to(device)
+    if raw is not None:
+        make_ready(generator, raw, config)
     provenance = {
         "checkpoint": str(file),
         "checkpoint_sha256": _sha256(file),
@@ -169,7 +177,7 @@ def load(
     data = meta["data"]
     known = data["um_per_px"] is not None
     return Model(
-        FrozenGenerator(generator.eval(), precision).to(device),
+        FrozenGenerator(generator, precision).to(device),
         folder.name,
         config.reduction,
         data["um_per_px"] * config.reduction / data["reduction"] if known else np.nan,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
 from ..networks import Generator
 from ..networks.layers import ConditionalBatchNorm
+from .config import TrainingConfig
+
+_BATCHES = 16  # of which an exported generator's statistics are the mean
 
 
 @torch.no_grad()
@@ -22,6 +27,25 @@ def average_into(averaged: nn.Module, raw: nn.Module, images: int, halflife: flo
     torch._foreach_lerp_(list(averaged.parameters()), list(raw.parameters()), 1 - keep)
     for mine, theirs in zip(averaged.buffers(), raw.buffers(), strict=True):
         mine.copy_(theirs)
+
+
+@torch.no_grad()
+def make_ready(averaged: Generator, raw: Mapping[str, torch.Tensor], config: TrainingConfig) -> None:
+    """Give averaged weights the batch-norm statistics and singular vectors that belong to them.
+
+    What comes out follows from the weights, ``raw`` and the config, and not from how many samples were taken
+    before: a run exports what a checkpoint of that moment opens as. The network is left in eval mode.
+
+    Args:
+        averaged: the generator; its process space names the conditions.
+        raw: state of the generator that is trained; buffers are taken from it.
+        config: of the run.
+    """
+    for name, buffer in averaged.named_buffers():
+        buffer.copy_(raw[name])
+    device = next(averaged.parameters()).device
+    observed = torch.from_numpy(averaged.space.encode(averaged.space.observed_conditions)).to(device)
+    standing_statistics(averaged, observed, _BATCHES, config.batch, config.seed)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from ..memory import keep_freed_memory
 from ..networks import save_weights
 from ..networks.batch_norm import share_batch
 from ..ops import diff_augment, draw_diff_augment, omni_loss
-from .averaging import average_into, standing_statistics
+from .averaging import average_into, make_ready
 from .batches import Batches, FakeConditions
 from .beginning import IN_MEMORY, lay_out, plan_run
 from .config import TrainingConfig
@@ -166,7 +166,7 @@ def _loop(
                         record(monitor.means() | spent | peak_memory(ranks.device))
                     if picture:
                         with clock.phase("sampling"):
-                            measured = _sample(run, config, batches, state, metrics, monitor)
+                            measured = _sample(run, config, state, metrics, monitor)
                         record(measured.figures | clock.read())
                         if watch.best:
                             with clock.phase("saving"):
@@ -282,18 +282,12 @@ def _taken_for(scores: Tensor, reals: int) -> tuple[Tensor, Tensor]:
 def _sample(
     run: Run,
     config: TrainingConfig,
-    batches: Batches,
     state: TrainingState,
     metrics: Metrics,
     monitor: Monitor,
 ) -> Measured:
     """Bring the averaged generator up to date, export it, measure its micrographs and show some."""
-    # From the raw generator's buffers, so that it does not matter how many samples were taken before.
-    for mine, theirs in zip(state.averaged.buffers(), state.generator.buffers(), strict=True):
-        mine.copy_(theirs)
-    device = next(state.averaged.parameters()).device
-    observed = torch.from_numpy(batches.space.encode(batches.space.observed_conditions)).to(device)
-    standing_statistics(state.averaged, observed, batches=16, batch=config.batch, seed=config.seed)
+    make_ready(state.averaged, dict(state.generator.named_buffers()), config)
     require_finite_state(run, state)
     description = run.description
     meta = {

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+import pspgan as psp
 from pspgan.networks import Generator
 from pspgan.networks.layers import ConditionalBatchNorm
 from pspgan.process import ProcessSpace
+from pspgan.training import train
 from pspgan.training.averaging import average_into, standing_statistics
 
 
@@ -66,3 +68,15 @@ def test_standing_statistics_repeat():
         standing_statistics(generator, weights, batches=3, batch=8, seed=7)
         results.append(generator.norm.running_mean.clone())
     torch.testing.assert_close(*results, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("sample_every", [10_000, 64], ids=["kept without a sample", "after a sample"])
+@pytest.mark.usefixtures("one_thread")
+def test_a_checkpoint_opens_as_what_the_run_exports_at_that_moment(
+    make_ensemble, small, tmp_path, sample_every
+):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"sample_every": sample_every}))
+    checkpoint = psp.load(run.folder / "checkpoints" / "state-000000004.safetensors")
+    ended = psp.load(train(make_ensemble(), "demo", tmp_path / "ended", **(small | {"images": 64})))
+    conditions = run.space.observed_conditions
+    assert torch.equal(checkpoint.sample(conditions), ended.sample(conditions))
