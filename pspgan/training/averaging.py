@@ -11,7 +11,7 @@ from ..networks import Generator
 from ..networks.layers import ConditionalBatchNorm
 from .config import TrainingConfig
 
-_BATCHES = 16  # of which an exported generator's statistics are the mean
+_BATCHES = 16  # whole ones, in parts; of these an exported generator's statistics are the mean
 
 
 @torch.no_grad()
@@ -45,7 +45,10 @@ def make_ready(averaged: Generator, raw: Mapping[str, torch.Tensor], config: Tra
         buffer.copy_(raw[name])
     device = next(averaged.parameters()).device
     observed = torch.from_numpy(averaged.space.encode(averaged.space.observed_conditions)).to(device)
-    standing_statistics(averaged, observed, _BATCHES, config.batch, config.seed)
+    # In parts as in training: what normalises is of as many images, and memory that served there serves here.
+    # Ranks are no reason for smaller ones: batch norm sees whole parts, however many processes share them.
+    part = config.batch // config.accumulation
+    standing_statistics(averaged, observed, _BATCHES * config.accumulation, part, config.seed)
 
 
 @torch.no_grad()

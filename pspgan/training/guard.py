@@ -92,8 +92,10 @@ def _culprit(
         return "generator"  # on real micrographs the same discriminator gave a finite loss
     if bad[0] == "loss_g":
         # No update has touched the discriminator since: does it still judge real micrographs?
-        scores = state.discriminator(real.to(next(state.discriminator.parameters()).device))
-        return "generator" if scores.isfinite().all() else "discriminator"
+        device = next(state.discriminator.parameters()).device
+        parts = real.split(config.batch // config.accumulation)  # more at once might not fit the device
+        judges = all(state.discriminator(part.to(device)).isfinite().all() for part in parts)
+        return "generator" if judges else "discriminator"
     return "generator" if bad[0] == "gradient_g" else "discriminator"
 
 

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from pspgan import ensemble
-from pspgan.networks import load_weights
+from pspgan.networks import Discriminator, Generator, load_weights
 from pspgan.process import Factor, ProcessSpace
 from pspgan.training.metrics import Metrics
 
@@ -78,6 +78,21 @@ def rated(monkeypatch):
         monkeypatch.setattr(Metrics, "measure", measured)
 
     return rate
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """Images of every forward pass from here on, of generators and of discriminators."""
+    seen = {}
+    for network in (Generator, Discriminator):
+        seen[network] = []
+
+        def forward(self, x, *rest, network=network, plain=network.forward):
+            seen[network].append(len(x))
+            return plain(self, x, *rest)
+
+        monkeypatch.setattr(network, "forward", forward)
+    return seen
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import pspgan as psp
-from pspgan.networks import Generator
+from pspgan.networks import Discriminator, Generator
 from pspgan.networks.layers import ConditionalBatchNorm
 from pspgan.process import ProcessSpace
 from pspgan.training import train
@@ -80,3 +80,10 @@ def test_a_checkpoint_opens_as_what_the_run_exports_at_that_moment(
     ended = psp.load(train(make_ensemble(), "demo", tmp_path / "ended", **(small | {"images": 64})))
     conditions = run.space.observed_conditions
     assert torch.equal(checkpoint.sample(conditions), ended.sample(conditions))
+
+
+def test_a_sample_takes_no_more_at_once_than_a_step(make_ensemble, small, tmp_path, sizes):
+    train(make_ensemble(), "demo", tmp_path / "run", **(small | {"accumulation": 4, "images": 16}))
+    # Two updates of D and one of G in four parts, 16 batches for the statistics, 64 micrographs a condition.
+    assert sizes[Generator] == [2] * (3 * 4 + 16 * 4 + 3 * 32)
+    assert max(sizes[Discriminator]) == 2 * 2  # real and generated ones

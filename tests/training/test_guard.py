@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pspgan.networks import Generator, load_weights
+from pspgan.networks import Discriminator, Generator, load_weights
 from pspgan.process import ProcessSpace
 from pspgan.training import Run, TrainingDataError, TrainingError, loop, make_config, train
 from pspgan.training.batches import Batches
@@ -72,6 +72,18 @@ def test_a_nan_stops_the_step_it_comes_in(
     monkeypatch.undo()
     train(make_ensemble(), "demo", run.folder, resume=True, images=96, progress=False)
     assert "stopped" not in run.log[-1]
+
+
+def test_what_went_wrong_is_looked_for_in_parts_of_the_batch(
+    make_ensemble, small, tmp_path, monkeypatch, sizes
+):
+    spoil(monkeypatch, "generator_step", "generator", spoil_weight)
+    with pytest.raises(TrainingError, match="the generator diverged"):
+        train(
+            make_ensemble(), "demo", tmp_path / "run", **(small | {"accumulation": 4, "sample_every": 10_000})
+        )
+    assert sizes[Discriminator][-4:] == [2] * 4  # real ones alone
+    assert set(sizes[Discriminator]) == {2, 4}
 
 
 def test_nan_in_the_data_is_not_blamed_on_a_network(make_ensemble, small, tmp_path, monkeypatch):
