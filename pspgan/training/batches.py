@@ -38,7 +38,8 @@ class Batch:
 class Batches:
     """Real micrographs, decoded once, and random crops of them.
 
-    ``sha256`` is of the micrographs and their conditions; ``seconds`` were spent on batches so far.
+    ``sha256`` is of the micrographs, their conditions and, where they are balanced by microconstituent, of
+    these labels, which decide what is drawn; ``seconds`` were spent on batches so far.
 
     Step ``k`` of a run draws from a generator seeded by (seed, stream, k), so a resumed run repeats it.
 
@@ -81,8 +82,10 @@ class Batches:
         # Names what a run was trained on, so that it is not resumed on something else.
         digest = hashlib.sha256(self.micrographs.tobytes())
         digest.update("\n".join(map(str, self.conditions)).encode())
-        self.sha256 = digest.hexdigest()
         self._groups = _groups(dataset, conditions, config.balance)
+        if config.balance == "microconstituent":
+            digest.update(str([group.tolist() for group in self._groups]).encode())
+        self.sha256 = digest.hexdigest()
 
     def __len__(self) -> int:
         return len(self.micrographs)

@@ -81,10 +81,11 @@ class Ranks:
             )
 
     def require_data(self, sha256: str) -> None:
-        """Raise TrainingDataError on a rank whose micrographs are not those of rank 0."""
+        """Raise TrainingDataError on a rank whose micrographs or labels are not those of rank 0."""
         if self.of_first(sha256) != sha256:
             raise TrainingDataError(
-                f"rank {self.rank} reads other micrographs than rank 0; give every machine the same ensemble"
+                f"rank {self.rank} reads other micrographs or labels than rank 0; give every machine the "
+                "same ensemble"
             )
 
     def gather(self, tensor: Tensor) -> Tensor:

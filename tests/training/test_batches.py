@@ -1,5 +1,6 @@
 """Batches: where crops come from, which micrographs are drawn, and that a step repeats."""
 
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -50,6 +51,21 @@ def test_balance(make_ensemble, balance, shares):
     share = (drawn == torch.from_numpy(coarse)).all(dim=1).float().mean().item()
     # 3000 draws: one standard error is 0.009.
     assert share == pytest.approx(shares[1], abs=0.04)
+
+
+def test_the_fingerprint_covers_what_decides_the_draws(make_ensemble):
+    dataset = make_ensemble(n=6)
+    labels = dataset["microconstituent"].values
+    other = make_ensemble(n=6, microconstituent=[*labels[:3], "coarse", *labels[4:]])
+    shas = {
+        balance: [Batches(d, config(balance=balance)).sha256 for d in (dataset, other)]
+        for balance in ("none", "condition", "microconstituent")
+    }
+    assert shas["microconstituent"][0] != shas["microconstituent"][1]
+    # Where no label is read, runs that are there go on.
+    text = "\n".join(dataset["condition"].values)
+    plain = hashlib.sha256(dataset["micrograph"].values.tobytes() + text.encode()).hexdigest()
+    assert shas["none"] == shas["condition"] == [plain, plain]
 
 
 def test_balance_by_condition_is_even(make_ensemble):

@@ -212,6 +212,14 @@ def test_resuming_on_other_micrographs_is_refused(make_ensemble, small, tmp_path
         train(make_ensemble(n=27), "demo", tmp_path / "run", resume=True, progress=False)
 
 
+def test_resuming_on_other_labels_is_refused(make_ensemble, small, tmp_path):
+    settings = small | {"images": 32, "balance": "microconstituent"}
+    train(make_ensemble(), "demo", tmp_path / "run", **settings)
+    labels = ["coarse", *make_ensemble()["microconstituent"].values[1:]]
+    with pytest.raises(CheckpointError, match="trained on other micrographs"):
+        train(make_ensemble(microconstituent=labels), "demo", tmp_path / "run", resume=True, progress=False)
+
+
 def test_a_longer_length_outlives_the_time_limit(make_ensemble, small, tmp_path):
     run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 10_000, "minutes": 1e-6}))
     assert run.log[-1]["images"] == 16
