@@ -31,7 +31,8 @@ class Monitor:
         self._folder = folder
         self._log = (folder / "log.jsonl").open("a", buffering=1)
         self._metrics = (folder / "metrics.jsonl").open("a", buffering=1)
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+        # TensorBoard forgets what it was told from there on, but what the start itself showed stays.
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
         self._board.add_text("config", f"```json\n{(folder / 'config.json').read_text()}\n```", start)
         self._bar = tqdm(
             total=total,

@@ -58,3 +58,17 @@ def test_charts_stand_in_groups_and_conditions_have_their_own_pictures(make_ense
     assert board.Tags()["tensors"] == ["config/text_summary"]
     with Image.open(run.folder / "samples" / "000000096.png") as picture:
         assert picture.size == (9 * 34 - 2 + 6, 3 * (14 + 32 + 2))
+
+
+def test_charts_of_a_resumed_run_are_those_of_its_log(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 80}))
+    # As after a crash: what came after the checkpoint at 64 images is told once more.
+    for path in run.folder.glob("checkpoints/*-000000005.safetensors"):
+        path.unlink()
+    train(make_ensemble(), "demo", run.folder, resume=True, images=96, progress=False)
+    board = EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    for tag, key in (("loss/loss_g", "loss_g"), ("metrics/distance", "distance")):
+        told = [(line["images"], line[key]) for line in run.log if key in line]
+        assert [event.step for event in board.Scalars(tag)] == [images for images, _ in told]
+        assert [event.value for event in board.Scalars(tag)] == pytest.approx([value for _, value in told])
+    assert [event.step for event in board.Images("samples/0.1-oil")] == [48, 96]
