@@ -31,6 +31,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     if query.device.type == "cpu":
         with torch.autocast("cpu", enabled=False):
             return _Streaming.apply(query, key, value)
+    return _by_torch(query, key, value)
+
+
+def _by_torch(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     heads = (t[:, None] for t in (query, key, value))
     return F.scaled_dot_product_attention(*heads, scale=1.0)[:, 0]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pspgan.networks.attention import attend
+from pspgan.networks.attention import _by_torch, attend
 
 
 def written_out(query, key, value):
@@ -51,6 +51,19 @@ def test_equals_itself_without_gradients(dtype):
     got = attend(*(t.detach() for t in arguments))
     assert not got.requires_grad
     torch.testing.assert_close(got, attend(*arguments).detach(), rtol=0, atol=3e-2)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_what_gpus_run_is_the_same(sizes):
+    arguments = tokens(*sizes)
+    upstream = torch.randn(
+        2, sizes[0], sizes[3], generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
+    results = []
+    for function in (attend, _by_torch):
+        mixed = function(*arguments)
+        results.append((mixed, *torch.autograd.grad(mixed, arguments, upstream)))
+    torch.testing.assert_close(*results, rtol=0, atol=1e-10)
 
 
 def test_gradcheck():
