@@ -86,6 +86,7 @@ def _culprit(
     """What made the ``index``-th update of a step go wrong: ``data``, ``discriminator`` or ``generator``."""
     update_d = (state.step - 1) * config.d_steps + min(index, config.d_steps - 1)
     real = batches.real(update_d, config.batch).image
+    # `Batches` takes uint8 alone, so here a decoder, the memory or an operator is at fault.
     if "loss_d_real" in bad and not real.isfinite().all():
         return "data"
     if bad[0] == "loss_d_fake":
