@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..process import ProcessSpace
+from ..writing import replacing
 from .biggan_deep import GENERATOR_STAGES, Generator
 
 _PUBLISHED_TABLES = ("embed_temp.weight", "embed_time.weight", "embed_cool.weight")
@@ -37,19 +37,13 @@ def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict
     Raises:
         OSError: it cannot be written; an older file of that name stays as it was.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        text = json.dumps(meta)
-        save_file(plain, partial, metadata={"pspgan": text, "sha256": _checksum(plain, text)})
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise OSError(f"{path} cannot be written: {error}; is the disk full?") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(meta)
+    with replacing(path) as partial:
+        try:
+            save_file(plain, partial, metadata={"pspgan": text, "sha256": _checksum(plain, text)})
+        except safetensors.SafetensorError as error:
+            raise OSError(error) from error
 
 
 def load_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import xarray as xr
 
 from .. import __version__
 from ..evaluation import Report, evaluate
+from ..writing import write_text
 from .blocks import is_number, number
 from .comparison import descriptors, evolution, two_point
 from .facts import limits, process_coverage, provenance
@@ -101,12 +101,7 @@ def write_report(
     )
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(out, page)
     return out
 
 

@@ -74,8 +74,8 @@ def train(
         FileExistsError: ``out`` holds a run, and neither ``resume`` nor ``overwrite`` is set; or parts of one
             without its ``config.json``, or another ``config.json``.
         FileNotFoundError: ``start_from`` is not there, or is a folder but no run.
-        CheckpointError: resuming another process space, or without a checkpoint; or weights to start from
-            that cannot be read.
+        CheckpointError: resuming another process space, or without a checkpoint; or a run's ``config.json``
+            or weights to start from that cannot be read.
         TrainingError: a loss, a gradient or a weight is no longer finite; the last checkpoint is from before.
         PeerError: the TrainingError of a process when another one has stopped.
         TrainingInterrupted: Ctrl-C; the step was finished and the state saved. A second Ctrl-C does not wait.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from ..writing import naming
 from .metrics import Measured
 from .samples import grid, strips
 
@@ -72,9 +70,9 @@ class Monitor:
         Raises:
             OSError: the log or TensorBoard's files cannot be written.
         """
-        with _naming(self._log.name):
+        with naming(self._log.name):
             self._log.write(json.dumps({"images": images} | line) + "\n")
-        with _naming(self._board.log_dir):
+        with naming(self._board.log_dir):
             for name, value in line.items():
                 if not isinstance(value, str):
                     self._board.add_scalar(f"{_group(name)}/{name}", value, images)
@@ -92,14 +90,14 @@ class Monitor:
         Raises:
             OSError: a file cannot be written.
         """
-        with _naming(self._metrics.name):
+        with naming(self._metrics.name):
             for row in measured.table:
                 self._metrics.write(json.dumps({"images": images} | row) + "\n")
         shown = strips(measured)
         path = self._folder / "samples" / f"{images:09d}.png"
-        with _naming(path):
+        with naming(path):
             grid(shown).save(path)
-        with _naming(self._board.log_dir):
+        with naming(self._board.log_dir):
             for strip in shown:
                 self._board.add_image(f"samples/{strip.condition}", strip.picture[None], images)
 
@@ -107,9 +105,9 @@ class Monitor:
         self._bar.close()
         # What a full disk refused is tried once more here.
         for file in (self._log, self._metrics):
-            with _naming(file.name):
+            with naming(file.name):
                 file.close()
-        with _naming(self._board.log_dir):
+        with naming(self._board.log_dir):
             self._board.close()
 
 
@@ -120,12 +118,3 @@ def _group(name: str) -> str:
     if name.startswith(("seconds", "images_per_s", "memory", "step")):
         return "time"
     return "metrics_interval" if name.endswith(("_low", "_high")) else "metrics"
-
-
-@contextlib.contextmanager
-def _naming(path: str | os.PathLike) -> Iterator[None]:
-    """Errors of the disk name the file."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f"{path} cannot be written: {error}; is the disk full?") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Literal
@@ -13,6 +12,7 @@ import torch
 from .. import __version__
 from ..networks import CheckpointError, load_weights
 from ..process import ProcessSpace
+from ..writing import write_text
 from .config import ConfigError, TrainingConfig, validated
 from .state import TrainingState
 
@@ -59,6 +59,7 @@ class Run:
 
         Raises:
             FileExistsError: it holds somebody else's ``config.json``, or files of a run without one.
+            CheckpointError: ``config.json`` cannot be read.
         """
         if not (self.folder / "config.json").exists():
             strays = self.files()
@@ -80,11 +81,21 @@ class Run:
 
         Raises:
             FileNotFoundError: the folder is no run.
+            CheckpointError: it is damaged, or something else's.
         """
         path = self.folder / "config.json"
         if not path.exists():
             raise FileNotFoundError(f"{self.folder} is no training run: it has no config.json")
-        return json.loads(path.read_text())
+        try:
+            description = json.loads(path.read_text())
+            if not isinstance(description, dict):
+                raise ValueError("it holds no object")
+        except ValueError as error:
+            raise CheckpointError(
+                f"{path} cannot be read as the description of a run ({error}); put a copy of it back, or "
+                "train in another folder, from the generator.safetensors that is here (--from) or anew"
+            ) from None
+        return description
 
     @property
     def config(self) -> TrainingConfig:
@@ -169,9 +180,7 @@ class Run:
             "pspgan": __version__,
             "torch": torch.__version__,
         }
-        partial = self.folder / ".config.json.partial"
-        partial.write_text(json.dumps(text, indent=2))
-        partial.replace(self.folder / "config.json")
+        write_text(self.folder / "config.json", json.dumps(text, indent=2))
 
     def checkpoints(self) -> list[Path]:
         """States on disk, oldest first: the newest two, ``state-*``, and the best, ``best-*``."""
@@ -246,9 +255,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("".join(json.dumps(line) + os.linesep for line in lines))
-    partial.replace(path)
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _set_aside(file: Path) -> Path:

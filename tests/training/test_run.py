@@ -1,5 +1,8 @@
 """The folder of a run: what is removed of it, and what in it is the user's and stays."""
 
+import errno
+import os
+
 import pytest
 
 from pspgan.networks import CheckpointError
@@ -117,3 +120,28 @@ def test_a_linked_folder_is_cleared_where_it_is(run, make_ensemble, small, tmp_p
     train(make_ensemble(), "demo", link, overwrite=True, **(small | {"images": 16, "seed": 7}))
     assert link.is_symlink()
     assert Run(run.folder).config.seed == 7
+
+
+@pytest.mark.parametrize("text", ["", '{"preset": "demo", "con', "[1]"])
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_damaged_config_is_named_and_nothing_is_touched(make_ensemble, small, tmp_path, text, options):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(CheckpointError, match=rf"^{path} cannot be read .* put a copy of it back.*--from"):
+        train(make_ensemble(), "demo", tmp_path, **(small | options))
+    assert path.read_text() == text
+
+
+def test_a_full_disk_leaves_the_config_of_before(run, monkeypatch):
+    old, before = run.description, run.files()
+    path = run.folder / "config.json"
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=rf"^{path} cannot be written: .*No space left.*is the disk full\?"):
+        run.describe(run.config, "another", run.space, old["data"], None)
+    assert run.description == old
+    assert run.files() == before
+    assert not list(run.folder.glob(".config*"))
