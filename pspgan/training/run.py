@@ -227,7 +227,7 @@ class Run:
             data = self.description["data"]
             if data["sha256"] != sha256:
                 raise CheckpointError(
-                    f"{self.folder} was trained on other micrographs ({data['micrographs']} of "
+                    f"{self.folder} was trained on other micrographs or labels ({data['micrographs']} of "
                     f"{data['source']}); resume it with those, or start a new run"
                 )
             state.restore(tensors, meta, path)

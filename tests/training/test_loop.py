@@ -216,7 +216,7 @@ def test_resuming_on_other_labels_is_refused(make_ensemble, small, tmp_path):
     settings = small | {"images": 32, "balance": "microconstituent"}
     train(make_ensemble(), "demo", tmp_path / "run", **settings)
     labels = ["coarse", *make_ensemble()["microconstituent"].values[1:]]
-    with pytest.raises(CheckpointError, match="trained on other micrographs"):
+    with pytest.raises(CheckpointError, match="trained on other micrographs or labels"):
         train(make_ensemble(microconstituent=labels), "demo", tmp_path / "run", resume=True, progress=False)
 
 
