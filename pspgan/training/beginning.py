@@ -97,6 +97,8 @@ def lay_out(
     if plan.replaces:
         run.clear()
     run.create(config, plan.preset, space, _data_description(dataset) | {"sha256": batches.sha256}, record)
+    # A run can go on whenever it is killed; and a disk too small is found before the first interval is over.
+    run.save(state)
 
 
 def _continued(run: Run, settings: dict[str, Any]) -> TrainingConfig:

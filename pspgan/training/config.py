@@ -130,8 +130,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The paper to the letter: its code draws the temperature, time and cooling of a fake independently.
     "paper": {"epochs": 6000, "fake_conditions": "independent"},
     # 64 px of micrographs reduced three times still hold tens of particles. Width and latent for about 120
-    # images/s on two cores; bfloat16 gave 1.3 times the images/s where the CPU has it. Embeddings of 0.02 left
-    # conditions alike in the first 30,000 images, those of 1 the seeds of a condition.
+    # images/s on two cores; bfloat16 gave 1.3 times the images/s where the CPU has it. Embeddings of 0.02
+    # left conditions alike in the first 30,000 images, those of 1 the seeds of a condition.
     "uhcs-64": _QUICK
     | {
         "resolution": 64,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .batches import Batches
 from .config import TrainingConfig
-from .run import Run
+from .run import Run, step_of
 from .state import TrainingState
 
 # Of the real micrographs' variation. Of trial runs on simulated steel and UHCSDB three had conditions at
@@ -109,7 +109,7 @@ def _stop(what: str, culprit: str, run: Run, state: TrainingState) -> TrainingEr
             "network and no learning rate is to blame"
         )
     rate, key = rates[culprit].param_groups[0]["lr"], f"lr_{culprit[0]}"
-    kept = run.checkpoints()
+    kept = [path for path in run.checkpoints() if step_of(path) > 0]
     # A resumed run repeats its steps, so that it would end here again.
     way_out = (
         f"{kept[-1]} is from before; start a new run from it with a lower rate (--from {run.folder}, {key})"

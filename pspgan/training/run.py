@@ -184,8 +184,8 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """States on disk, oldest first: the newest two, ``state-*``, and the best, ``best-*``."""
-        files = (self.folder / "checkpoints").glob("*-*.safetensors")
-        return sorted(files, key=lambda file: (file.stem.rpartition("-")[2], file.name))
+        files = (self.folder / "checkpoints").glob(f"*-{'[0-9]' * 9}.safetensors")
+        return sorted(files, key=lambda file: (step_of(file), file.name))
 
     def save(self, state: TrainingState, kind: Literal["state", "best"] = "state") -> None:
         """Write a state and drop the older ones of its kind."""
@@ -245,6 +245,11 @@ class Run:
             f"{self.folder} has no checkpoint to resume from"
             + (f" ({'; '.join(damaged.values())})" if damaged else "")
         )
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was kept, by its name."""
+    return int(checkpoint.stem.rpartition("-")[2])
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
