@@ -23,6 +23,7 @@ app = typer.Typer(
     The whole path, on UHCSDB:
 
         pspgan import uhcsdb uhcsdb/ -o real.zarr
+        pspgan inspect real.zarr -o inspection
         pspgan train real.zarr --preset uhcs-64 -o run
         pspgan generate run --conditions observed -n 32 -o gen.zarr
         pspgan stats real.zarr gen.zarr
@@ -104,6 +105,27 @@ def import_table(
         attribution=attribution,
     )
     _import(dataset, out, overwrite)
+
+
+@app.command()
+def inspect(
+    store: Annotated[Path, typer.Argument(help="Ensemble to look over.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for tables and figures; none: print only.")
+    ] = None,
+    duplicates: Annotated[bool, typer.Option(help="Look for micrographs that show one place.")] = True,
+) -> None:
+    """Say what to know before training on micrographs: gaps, confounding, duplicates.
+
+    Example: `pspgan inspect real.zarr -o inspection`
+    """
+    from .inspection import inspect as inspect_ensemble
+
+    inspection = inspect_ensemble(store, duplicates=duplicates)
+    files = inspection.write(out) if out else []
+    typer.echo(inspection.summary())
+    if files:
+        typer.echo(f"{out}: {', '.join(file.name for file in files)}")
 
 
 @app.command()

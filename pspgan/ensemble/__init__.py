@@ -2,15 +2,15 @@
 
 An ensemble is an `xarray.Dataset` with a ``micrograph`` (sample, y, x) of uint8 grey levels, a coordinate a
 process factor, and the coordinates ``condition``, ``um_per_px``, ``specimen`` and, where they apply,
-``microconstituent``, ``seed``, ``observed``; optionally a ``phase`` (sample, y, x) uint8 map. Attributes keep
-the origin, the process space and the provenance.
+``microconstituent``, ``image``, ``seed``, ``observed``; optionally a ``phase`` (sample, y, x) uint8 map.
+Attributes keep the origin, the process space and the provenance.
 
 A chunk holds one micrograph and a shard hundreds, so that a million images are thousands of files. Stores
 are written shard by shard: a shard appears whole or not at all, and ``attrs["complete"]`` turns true with the
 last.
 """
 
-from .schema import EnsembleError, build, space_of, validate
+from .schema import EnsembleError, build, name_of, space_of, validate
 from .store import SHARD, append, create, finish, open_ensemble, pending, write_ensemble, write_region
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "build",
     "create",
     "finish",
+    "name_of",
     "open_ensemble",
     "pending",
     "space_of",

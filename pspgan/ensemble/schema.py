@@ -30,6 +30,7 @@ def build(
     um_per_px: Sequence[float] | float = np.nan,
     reduction: int = 1,
     microconstituent: Sequence[str] | None = None,
+    image: Sequence[str] | None = None,
     seed: Sequence[int] | None = None,
     phase: Any = None,
     phases: Sequence[str] | None = None,
@@ -48,6 +49,7 @@ def build(
         um_per_px: pixel size in micrometre, one a sample or one for all; NaN where unknown.
         reduction: how many source pixels, along each axis, were averaged into one of these.
         microconstituent: label a sample; empty where there is none.
+        image: the file that each micrograph was read from, within its folder.
         seed: latent seed a sample, for generated micrographs.
         phase: phase index of each pixel, (sample, y, x) uint8.
         phases: names of the phase indices.
@@ -75,6 +77,8 @@ def build(
     )
     if microconstituent is not None:
         coords["microconstituent"] = ("sample", np.array(list(microconstituent), dtype=str))
+    if image is not None:
+        coords["image"] = ("sample", np.array(list(image), dtype=str))
     if seed is not None:
         coords["seed"] = ("sample", np.asarray(seed, dtype=np.int64))
     if origin == "generated":
@@ -106,6 +110,11 @@ def space_of(dataset: xr.Dataset) -> ProcessSpace:
     if "process_space" not in dataset.attrs:
         raise EnsembleError('attribute "process_space" is missing: this is no ensemble of pspgan')
     return ProcessSpace.from_json(dataset.attrs["process_space"])
+
+
+def name_of(dataset: xr.Dataset, sample: int) -> str:
+    """The file that a micrograph was read from; its position where the ensemble does not know."""
+    return str(dataset["image"].values[sample]) if "image" in dataset.variables else f"sample {sample}"
 
 
 def validate(dataset: xr.Dataset) -> None:
@@ -143,7 +152,7 @@ def validate(dataset: xr.Dataset) -> None:
         _check_variable(dataset, factor.name, ("sample",), np.floating if factor.kind == "ordinal" else str)
     for name, dtype in {"condition": str, "specimen": str, "um_per_px": np.floating}.items():
         _check_variable(dataset, name, ("sample",), dtype)
-    for name, dtype in {"microconstituent": str, "seed": np.int64, "observed": bool}.items():
+    for name, dtype in {"microconstituent": str, "image": str, "seed": np.int64, "observed": bool}.items():
         if name in dataset.variables:
             _check_variable(dataset, name, ("sample",), dtype)
     if dataset.attrs["origin"] == "generated":

@@ -12,6 +12,7 @@ from .descriptors import (
     descriptor_names,
     evolution_path,
 )
+from .inspection import pairs_of_micrographs, pixel_sizes
 from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
 from .micrographs import choose, comparable, conditions_in, evolution_micrographs, seeds_along, side_by_side
 from .spatial import two_point
@@ -41,6 +42,8 @@ __all__ = [
     "held_out_predictions",
     "level_counts",
     "loss_curves",
+    "pairs_of_micrographs",
+    "pixel_sizes",
     "predicted_against_measured",
     "read_log",
     "read_metrics",

@@ -34,6 +34,7 @@ _RESERVED = (
     "specimen",
     "um_per_px",
     "microconstituent",
+    "image",
     "seed",
     "observed",
     "statistics",
@@ -127,6 +128,7 @@ def read(
         specimen=specimens,
         um_per_px=np.nan if sizes is None else sizes,
         microconstituent=[row[microconstituent] for row in kept] if microconstituent else None,
+        image=[folder.name(file) for file in files],
         provenance={
             "pspgan": __version__,
             "source": str(path),

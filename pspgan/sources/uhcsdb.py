@@ -130,6 +130,7 @@ def read(
         specimen=[entry.specimen for entry in entries],
         um_per_px=[entry.um_per_px for entry in entries],
         microconstituent=[entry.microconstituent for entry in entries],
+        image=[file.relative_to(folder).as_posix() for file in files],
         provenance={
             "pspgan": __version__,
             "source": str(table_path),
