@@ -32,6 +32,7 @@ _NAMES = {
     "load": "generation",
     "open_ensemble": "ensemble",
     "open_statistics": "statistics",
+    "split": "ensemble",
     "simulate": "sources.heat_treatment",
     "train": "training",
     "two_point_statistics": "statistics",

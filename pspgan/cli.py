@@ -129,6 +129,28 @@ def inspect(
 
 
 @app.command()
+def split(
+    store: Annotated[Path, typer.Argument(help="Ensemble to split; it keeps the split.")],
+    by: Annotated[str, typer.Option(help="What is held out whole: specimen or condition.")] = "specimen",
+    held_out: Annotated[float, typer.Option(help="Share of the micrographs, at most.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+) -> None:
+    """Hold micrographs out of training, to judge it by: whole specimens, or whole combinations.
+
+    Example: `pspgan split real.zarr --by specimen --held-out 0.2`
+    """
+    from .ensemble import split as split_ensemble
+
+    dataset = split_ensemble(store, by, held_out, seed)  # type: ignore[arg-type]
+    apart = dataset["split"].values == "held_out"
+    names = sorted(set(dataset[by].values[apart].astype(str)))
+    _say(
+        f"{store}: {apart.sum()} of {len(apart)} micrographs held out, {by} {', '.join(names)}",
+        f"pspgan train {store} --split train -o run",
+    )
+
+
+@app.command()
 def simulate(
     out: Out = Path("simulated.zarr"),
     n: Annotated[int, typer.Option("-n", help="Micrographs.")] = 600,
@@ -163,6 +185,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in OUT from its last checkpoint.")
     ] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Part of the ensemble, train or held_out, see pspgan split; or all.")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after so many minutes of training in all.")
     ] = None,
@@ -194,7 +219,9 @@ def train(
 
     settings = _settings(config, set_ or [])
     settings |= {
-        k: v for k, v in {"minutes": minutes, "images": images, "seed": seed}.items() if v is not None
+        k: v
+        for k, v in {"split": split, "minutes": minutes, "images": images, "seed": seed}.items()
+        if v is not None
     }
     try:
         run = run_training(

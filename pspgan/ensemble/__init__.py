@@ -2,8 +2,8 @@
 
 An ensemble is an `xarray.Dataset` with a ``micrograph`` (sample, y, x) of uint8 grey levels, a coordinate a
 process factor, and the coordinates ``condition``, ``um_per_px``, ``specimen`` and, where they apply,
-``microconstituent``, ``image``, ``seed``, ``observed``; optionally a ``phase`` (sample, y, x) uint8 map.
-Attributes keep the origin, the process space and the provenance.
+``microconstituent``, ``image``, ``split``, ``seed``, ``observed``; optionally a ``phase`` (sample, y, x) of
+uint8. Attributes keep the origin, the process space and the provenance.
 
 A chunk holds one micrograph and a shard hundreds, so that a million images are thousands of files. Stores
 are written shard by shard: a shard appears whole or not at all, and ``attrs["complete"]`` turns true with the
@@ -11,6 +11,7 @@ last.
 """
 
 from .schema import EnsembleError, build, name_of, space_of, validate
+from .splits import part_of, split
 from .store import SHARD, append, create, finish, open_ensemble, pending, write_ensemble, write_region
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "finish",
     "name_of",
     "open_ensemble",
+    "part_of",
     "pending",
     "space_of",
+    "split",
     "validate",
     "write_ensemble",
     "write_region",

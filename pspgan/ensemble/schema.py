@@ -14,6 +14,7 @@ from ..process import ConditionError, ConditionLike, ProcessSpace
 SCHEMA = "pspgan-ensemble"
 SCHEMA_VERSION = 1
 ORIGINS = ("real", "simulated", "generated")
+SPLITS = ("train", "held_out")
 
 
 class EnsembleError(ValueError):
@@ -155,6 +156,11 @@ def validate(dataset: xr.Dataset) -> None:
     for name, dtype in {"microconstituent": str, "image": str, "seed": np.int64, "observed": bool}.items():
         if name in dataset.variables:
             _check_variable(dataset, name, ("sample",), dtype)
+    if "split" in dataset.variables:
+        _check_variable(dataset, "split", ("sample",), str)
+        unknown = set(dataset["split"].values.astype(str)) - set(SPLITS)
+        if unknown:
+            raise EnsembleError(f'coordinate "split": "{min(unknown)}" is none of {", ".join(SPLITS)}')
     if dataset.attrs["origin"] == "generated":
         for name in ("seed", "observed"):
             if name not in dataset.variables:

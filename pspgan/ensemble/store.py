@@ -200,6 +200,22 @@ def write_ensemble(
     return path
 
 
+def write_coordinate(path: str | os.PathLike, coordinate: xr.DataArray) -> None:
+    """Put a coordinate (sample,) into a store, in place of an older one of that name.
+
+    Raises:
+        OSError: it cannot be written; the store stays as it was.
+    """
+    alone = _for_disk(xr.Dataset(coords={coordinate.name: coordinate.variable}))
+    with _reporting_full_disk(path), _replacing(Path(path) / str(coordinate.name)) as partial:
+        beside = partial.with_suffix(".store")
+        try:
+            alone.to_zarr(beside, mode="w-", zarr_format=3, consolidated=False)
+            (beside / str(coordinate.name)).rename(partial)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
 def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
     """Add samples to the end of a complete store; statistics computed before are dropped.
 

@@ -35,6 +35,7 @@ _RESERVED = (
     "um_per_px",
     "microconstituent",
     "image",
+    "split",
     "seed",
     "observed",
     "statistics",

@@ -38,6 +38,7 @@ class TrainingConfig(BaseModel):
     init_embedding: float = Field(0.02, gt=0, description="standard deviation of the embeddings")
 
     # Data
+    split: Literal["all", "train", "held_out"] = "all"
     reduction: int = Field(1, ge=1)
     balance: Literal["microconstituent", "condition", "none"] = "microconstituent"
     # Drawn level by level, as the paper's code does, 201 of 224 combinations have no real counterpart

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from ..ensemble import open_ensemble
+from ..ensemble import open_ensemble, part_of
 from ..memory import keep_freed_memory
 from ..networks import save_weights
 from ..networks.batch_norm import share_batch
@@ -88,6 +88,7 @@ def train(
         with ranks.first_ahead():
             ranks.require_share(config)
             dataset = data if isinstance(data, xr.Dataset) else open_ensemble(data)
+            dataset = part_of(dataset, config.split)
             batches = Batches(dataset, config)
         ranks.require_data(batches.sha256)
         state = TrainingState.start(batches.space, config, ranks.device)

@@ -290,3 +290,16 @@ def test_minutes_bound_a_training(make_ensemble, small, tmp_path):
     )
     assert 0.02 * 60 <= run.log[-1]["seconds"] < 60
     assert json.loads((run.folder / "config.json").read_text())["config"]["minutes"] == 0.02
+
+
+def test_training_sees_one_part_of_a_split(make_ensemble, small, tmp_path):
+    path = ensemble.write_ensemble(make_ensemble(), tmp_path / "real.zarr", progress=False)
+    with pytest.raises(ensemble.EnsembleError, match="there is no part"):
+        train(path, "demo", tmp_path / "run", **(small | {"split": "train"}))
+    split = ensemble.split(path, "specimen", 0.3)
+    kept = ensemble.part_of(split, "train")
+    run = train(path, "demo", tmp_path / "run", **(small | {"images": 16, "split": "train"}))
+    assert run.description["data"]["micrographs"] == kept.sizes["sample"] < 30
+    assert run.description["data"]["source"] == str(path)
+    assert run.description["data"]["sha256"] == Batches(kept, run.config).sha256
+    train(path, out=run.folder, resume=True, images=32, progress=False)
