@@ -37,6 +37,10 @@ sources_app = typer.Typer(no_args_is_help=True, help="Turn micrographs and their
 app.add_typer(sources_app, name="import")
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Tile = Annotated[int | None, typer.Option(help="Cut images into square tiles of so many px.")]
+Enlarge = Annotated[
+    float, typer.Option(help="How many times pixels may be enlarged to the tiles' pixel size; 1: never.")
+]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
 
 
@@ -51,16 +55,32 @@ def import_uhcsdb(
         list[str] | None, typer.Option("--map", help="A further spelling, e.g. cooling:OQ=Q.")
     ] = None,
     crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
+    tile: Tile = None,
+    um_per_px: Annotated[
+        float | None, typer.Option("--um-per-px", "--tile-um-per-px", help="Pixel size of tiles, um.")
+    ] = None,
+    enlarge: Enlarge = 1.0,
     overwrite: Overwrite = False,
 ) -> None:
     """Import the Ultrahigh Carbon Steel micrograph DataBase, from its SQLite file or its CSV.
 
     Example: `pspgan import uhcsdb uhcsdb/ -o real.zarr`
+
+    Its magnifications differ 700 times. With --tile and --um-per-px, micrographs that resolve a pixel size
+    are averaged down to it and cut into tiles.
+
+    Example: `pspgan import uhcsdb uhcsdb/ --um-per-px 0.1 --tile 256 -o real.zarr`
     """
     from .sources import options, uhcsdb
 
-    size = options.parse_crop(crop) if crop else None
-    _import(uhcsdb.read(folder, metadata, map=options.parse_map(map_ or []), crop=size), out, overwrite)
+    dataset = uhcsdb.read(
+        folder,
+        metadata,
+        map=options.parse_map(map_ or []),
+        crop=options.parse_crop(crop) if crop else None,
+        tile=options.tiling(tile, um_per_px, enlarge),
+    )
+    _import(dataset, out, overwrite)
 
 
 @sources_app.command("table")
@@ -78,6 +98,9 @@ def import_table(
     map_: Annotated[list[str] | None, typer.Option("--map", help="A spelling, e.g. cooling:WQ=Q.")] = None,
     bar: Annotated[int, typer.Option(help="Rows of the instrument bar at the bottom of each image.")] = 0,
     crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
+    tile: Tile = None,
+    tile_um_per_px: Annotated[float | None, typer.Option(help="Pixel size of tiles, um.")] = None,
+    enlarge: Enlarge = 1.0,
     licence: Annotated[str, typer.Option(help="Of the images.")] = "",
     attribution: Annotated[str, typer.Option(help="Of the images.")] = "",
     overwrite: Overwrite = False,
@@ -101,6 +124,7 @@ def import_table(
         map=options.parse_map(map_ or []),
         bar=bar,
         crop=options.parse_crop(crop) if crop else None,
+        tile=options.tiling(tile, tile_um_per_px, enlarge),
         licence=licence,
         attribution=attribution,
     )

@@ -14,6 +14,14 @@ from ..process import ConditionError, ConditionLike, ProcessSpace
 SCHEMA = "pspgan-ensemble"
 SCHEMA_VERSION = 1
 ORIGINS = ("real", "simulated", "generated")
+_OPTIONAL = {
+    "microconstituent": str,
+    "image": str,
+    "offset_y": np.floating,
+    "offset_x": np.floating,
+    "seed": np.int64,
+    "observed": bool,
+}
 SPLITS = ("train", "held_out")
 
 
@@ -32,6 +40,7 @@ def build(
     reduction: int = 1,
     microconstituent: Sequence[str] | None = None,
     image: Sequence[str] | None = None,
+    offset: Sequence[tuple[float, float]] | None = None,
     seed: Sequence[int] | None = None,
     phase: Any = None,
     phases: Sequence[str] | None = None,
@@ -51,6 +60,7 @@ def build(
         reduction: how many source pixels, along each axis, were averaged into one of these.
         microconstituent: label a sample; empty where there is none.
         image: the file that each micrograph was read from, within its folder.
+        offset: (y, x) of its upper left corner in that image, px of the image, where it is a tile.
         seed: latent seed a sample, for generated micrographs.
         phase: phase index of each pixel, (sample, y, x) uint8.
         phases: names of the phase indices.
@@ -80,6 +90,9 @@ def build(
         coords["microconstituent"] = ("sample", np.array(list(microconstituent), dtype=str))
     if image is not None:
         coords["image"] = ("sample", np.array(list(image), dtype=str))
+    if offset is not None:
+        for name, values in zip(("offset_y", "offset_x"), zip(*offset, strict=True), strict=True):
+            coords[name] = ("sample", np.array(values, dtype=float), {"units": "px"})
     if seed is not None:
         coords["seed"] = ("sample", np.asarray(seed, dtype=np.int64))
     if origin == "generated":
@@ -153,7 +166,7 @@ def validate(dataset: xr.Dataset) -> None:
         _check_variable(dataset, factor.name, ("sample",), np.floating if factor.kind == "ordinal" else str)
     for name, dtype in {"condition": str, "specimen": str, "um_per_px": np.floating}.items():
         _check_variable(dataset, name, ("sample",), dtype)
-    for name, dtype in {"microconstituent": str, "image": str, "seed": np.int64, "observed": bool}.items():
+    for name, dtype in _OPTIONAL.items():
         if name in dataset.variables:
             _check_variable(dataset, name, ("sample",), dtype)
     if "split" in dataset.variables:

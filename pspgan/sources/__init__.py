@@ -4,5 +4,6 @@ from . import heat_treatment, table, uhcsdb
 from .imaging import ImageError
 from .rows import SourceError
 from .summary import describe
+from .tiles import Tiling
 
-__all__ = ["ImageError", "SourceError", "describe", "heat_treatment", "table", "uhcsdb"]
+__all__ = ["ImageError", "SourceError", "Tiling", "describe", "heat_treatment", "table", "uhcsdb"]

@@ -16,11 +16,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dask.array
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from .tiles import Window
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 
@@ -53,6 +57,12 @@ def size(path: str | os.PathLike) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def remaining_size(path: str | os.PathLike, bar: int, crop: tuple[int, int] | None) -> tuple[int, int]:
+    """Rows and columns that bar and crop leave of an image, from its header. Raises as `size`."""
+    height, width = size(path)
+    return (height - bar, width) if crop is None else crop
+
+
 def read_grey(path: str | os.PathLike, *, bar: int = 0, crop: tuple[int, int] | None = None) -> np.ndarray:
     """Decode an image to grey levels, (y, x) uint8.
 
@@ -77,9 +87,10 @@ def stack(
     *,
     bar: int | Sequence[int] = 0,
     crop: tuple[int, int] | None = None,
+    windows: Sequence[Window] | None = None,
     progress: bool = True,
 ) -> tuple[dask.array.Array, str]:
-    """Images of one size as a lazy array, (sample, y, x) uint8, one chunk an image.
+    """Images of one size, or parts of images of any, as a lazy array, (sample, y, x) uint8, a chunk each.
 
     Every file is decoded once to check it, in threads; nothing is kept.
 
@@ -87,6 +98,7 @@ def stack(
         files: the images, in sample order.
         bar: rows of the instrument bar to cut off, one number for all or one an image.
         crop: rows and columns to keep of each, from the upper left corner.
+        windows: parts of images to take in place of these, all of one side.
         progress: show a bar on a terminal.
 
     Returns:
@@ -101,7 +113,7 @@ def stack(
         raise ImageError("no image to read")
     if len(bars) != len(paths):
         raise ValueError(f"{len(bars)} bar heights for {len(paths)} images")
-    source = _Stack(paths, bars, crop)
+    source = _Stack(paths, bars, crop, None if windows is None else tuple(windows))
     shapes, digest, failures = [], hashlib.sha256(), []
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         checks = pool.map(source.check, range(len(paths)))
@@ -115,6 +127,8 @@ def stack(
     if failures:
         others = f" ({len(failures) - 1} more cannot be used either)" if len(failures) > 1 else ""
         raise ImageError(failures[0] + others)
+    if windows is not None:
+        return source.lazy(len(windows), windows[0].side, windows[0].side), digest.hexdigest()
     (height, width), usual = Counter(shapes).most_common(1)[0]
     for path, shape in zip(paths, shapes, strict=True):
         if shape != (height, width):
@@ -125,9 +139,7 @@ def stack(
                 f"{_words((height, width))}. Move the {len(paths) - usual} others elsewhere, "
                 f"or cut all images to one size (--crop {common})"
             )
-    chunks = ((1,) * len(paths), (height,), (width,))
-    lazy = dask.array.map_blocks(source, chunks=chunks, dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8))
-    return lazy, digest.hexdigest()
+    return source.lazy(len(paths), height, width), digest.hexdigest()
 
 
 def area_average(micrograph: np.ndarray, factor: int) -> np.ndarray:
@@ -174,15 +186,21 @@ def area_average(micrograph: np.ndarray, factor: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Stack:
-    """Decodes image ``i`` when dask asks for block ``i``; travels to other processes as plain values."""
+    """Decodes an image when dask asks for its block; travels to other processes as plain values."""
 
     paths: tuple[str, ...]
     bars: tuple[int, ...]
     crop: tuple[int, int] | None
+    windows: tuple[Window, ...] | None
 
     def __call__(self, block_id: tuple[int, ...] | None = None) -> np.ndarray:
-        i = block_id[0]
-        return read_grey(self.paths[i], bar=self.bars[i], crop=self.crop)[np.newaxis]
+        i = block_id[0] if self.windows is None else self.windows[block_id[0]].image
+        grey = read_grey(self.paths[i], bar=self.bars[i], crop=self.crop)
+        return (grey if self.windows is None else self.windows[block_id[0]].cut(grey))[np.newaxis]
+
+    def lazy(self, samples: int, height: int, width: int) -> dask.array.Array:
+        chunks = ((1,) * samples, (height,), (width,))
+        return dask.array.map_blocks(self, chunks=chunks, dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8))
 
     def check(self, i: int) -> tuple[tuple[int, int], bytes, str]:
         """Shape, SHA-256 and, where the file cannot be used, what is wrong with it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from .tiles import Tiling
+
 SCALES = ("linear", "log", "nominal")
 
 
@@ -76,3 +78,16 @@ def parse_crop(text: str) -> tuple[int, int]:
     if match is None:
         raise ValueError(f'crop "{text}" is no size; write width x height in pixels, such as 645x481')
     return int(match[2]), int(match[1])
+
+
+def tiling(side: int | None, um_per_px: float | None, enlarge: float) -> Tiling | None:
+    """How images are cut into tiles; None where they are not.
+
+    Raises:
+        ValueError: a pixel size without a side, or a value that is none.
+    """
+    if side is not None:
+        return Tiling(side, um_per_px, enlarge)
+    if um_per_px is not None:
+        raise ValueError(f"tiles of {um_per_px:g} um/px have no size; say how many px (--tile 256)")
+    return None

@@ -10,6 +10,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,11 @@ import xarray as xr
 from .. import __version__
 from ..ensemble import build
 from ..process import ProcessSpace, Value
-from . import imaging
 from .image_folder import ImageFolder
 from .options import SCALES
 from .rows import Row, Rows, SourceError, as_number, read_table
 from .summary import left_out_lines
+from .tiles import Tiling, take
 
 _RESERVED = (
     "sample",
@@ -35,6 +36,8 @@ _RESERVED = (
     "um_per_px",
     "microconstituent",
     "image",
+    "offset_y",
+    "offset_x",
     "split",
     "seed",
     "observed",
@@ -56,6 +59,7 @@ def read(
     map: Mapping[str, Mapping[str, str]] | None = None,
     bar: int = 0,
     crop: tuple[int, int] | None = None,
+    tile: Tiling | None = None,
     licence: str = "",
     attribution: str = "",
     progress: bool = True,
@@ -80,6 +84,7 @@ def read(
         map: factor -> {spelling: level}, applied before a cell is read; a blank level leaves the row out.
         bar: rows of the instrument bar, cut off the bottom of every image.
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
+        tile: cut images into tiles, at one pixel size if it has one; those that have none are left out.
         licence, attribution: of the images, shown wherever they are.
         progress: show a bar on a terminal.
 
@@ -110,7 +115,6 @@ def read(
         for name, column in columns.items()
     }
     axes = {name: scale for name, scale in scales.items() if scale != "nominal"}
-    space = ProcessSpace.infer(values, units, axes)
     notes = []
     if specimen is None:
         notes.append(
@@ -118,26 +122,33 @@ def read(
             "so scores cannot be grouped by physical sample"
         )
         warnings.warn(f"{path}: {notes[0]} (--specimen COLUMN)", stacklevel=2)
-    specimens = _specimens(kept, specimen) if specimen else [folder.name(file) for file in files]
-    sizes = [_pixel_size(row, pixel_column) for row in kept] if pixel_column else um_per_px
-    micrograph, sha256 = imaging.stack(files, bar=bar, crop=crop, progress=progress)
+    names = [folder.name(file) for file in files]
+    specimens = _specimens(kept, specimen) if specimen else names
+    if pixel_column:
+        sizes = [_pixel_size(row, pixel_column) for row in kept]
+    else:
+        sizes = [np.nan if um_per_px is None else um_per_px] * len(files)
+    taken = take(files, names, sizes, tile, left_out, bar=[bar] * len(files), crop=crop, progress=progress)
+    values = {name: taken.of_each(column) for name, column in values.items()}
     return build(
-        micrograph,
+        taken.micrograph,
         [list(point) for point in zip(*values.values(), strict=True)],
-        space,
+        ProcessSpace.infer(values, units, axes),
         origin="real",
-        specimen=specimens,
-        um_per_px=np.nan if sizes is None else sizes,
-        microconstituent=[row[microconstituent] for row in kept] if microconstituent else None,
-        image=[folder.name(file) for file in files],
+        specimen=taken.of_each(specimens),
+        um_per_px=taken.um_per_px,
+        microconstituent=taken.of_each([row[microconstituent] for row in kept]) if microconstituent else None,
+        image=taken.of_each(names),
+        offset=taken.offset,
         provenance={
             "pspgan": __version__,
             "source": str(path),
             "source_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "images": str(folder.folder),
-            "images_sha256": sha256,
+            "images_sha256": taken.sha256,
+            "tile": tile and asdict(tile),
             "columns": {**columns, "image": image_column, "specimen": specimen},
-            "notes": notes,
+            "notes": notes + taken.notes,
             "left_out": left_out,
         },
         licence=licence,

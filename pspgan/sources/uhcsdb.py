@@ -15,7 +15,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import xarray as xr
@@ -26,6 +26,7 @@ from ..process import ConditionError, ProcessCondition, ProcessSpace
 from . import imaging
 from .rows import Row, Rows, SourceError, read_sqlite, read_table
 from .summary import left_out_lines
+from .tiles import Tiling, take
 
 METADATA = ("microstructures.sqlite", "uhcs-metadata.csv")  # looked for in this order
 FRAME = (522, 645)  # rows and columns of an original file; the instrument bar fills its last 38 rows
@@ -79,6 +80,7 @@ def read(
     bar: int = BAR,
     map: Mapping[str, Mapping[str, str]] | None = None,
     crop: tuple[int, int] | None = None,
+    tile: Tiling | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Read UHCSDB as an ensemble of origin ``"real"``, sorted by micrograph, its images lazy.
@@ -94,6 +96,7 @@ def read(
         bar: rows cut off the bottom of images that still have the instrument bar (those of 645 x 522 px).
         map: further spellings, ``{"cooling": {"OQ": "Q"}}``.
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
+        tile: cut images into tiles, at one pixel size if it has one; those that have none are left out.
         progress: show a bar on a terminal.
 
     Returns:
@@ -119,25 +122,38 @@ def read(
         raise SourceError(f"{folder} and {table_path}: nothing to import ({told or 'no image found'})")
     files = [entry.image for entry in entries]
     bars = [bar if imaging.size(file) == FRAME else 0 for file in files]
-    micrograph, sha256 = imaging.stack(files, bar=bars, crop=crop, progress=progress)
+    taken = take(
+        files,
+        [_NAME.fullmatch(file.stem)[1] for file in files],
+        [entry.um_per_px for entry in entries],
+        tile,
+        left_out,
+        bar=bars,
+        crop=crop,
+        progress=progress,
+    )
     cut = sum(height > 0 for height in bars)
+    entries = taken.of_each(entries)
     conditions = [entry.condition for entry in entries]
     return build(
-        micrograph,
+        taken.micrograph,
         conditions,
         space.observing(conditions),
         origin="real",
         specimen=[entry.specimen for entry in entries],
-        um_per_px=[entry.um_per_px for entry in entries],
+        um_per_px=taken.um_per_px,
         microconstituent=[entry.microconstituent for entry in entries],
-        image=[file.relative_to(folder).as_posix() for file in files],
+        image=[entry.image.relative_to(folder).as_posix() for entry in entries],
+        offset=taken.offset,
         provenance={
             "pspgan": __version__,
             "source": str(table_path),
             "source_sha256": hashlib.sha256(table_path.read_bytes()).hexdigest(),
             "images": str(folder),
-            "images_sha256": sha256,
-            "notes": [f"instrument bar of {bar} rows cut off {cut} of {len(files)}"] if cut else [],
+            "images_sha256": taken.sha256,
+            "tile": tile and asdict(tile),
+            "notes": [f"instrument bar of {bar} rows cut off {cut} of {len(files)}"] * bool(cut)
+            + taken.notes,
             "left_out": left_out,
         },
         licence=LICENCE,

@@ -1,0 +1,195 @@
+"""Fields of one size and one pixel size, cut from micrographs of any size and magnification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import dask.array
+import numpy as np
+
+from . import imaging
+from .rows import SourceError
+from .summary import left_out_lines
+
+T = TypeVar("T")
+
+# Of a source pixel: what rounding of pixel sizes may take from the last tile of a row.
+_SLACK = 1e-6
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How micrographs are cut into square tiles.
+
+    Tiles lie side by side, without overlap and in the middle of the micrograph; what is left at its edges is
+    dropped.
+
+    Args:
+        side: of a tile, px.
+        um_per_px: pixel size of the tiles; None keeps each micrograph's own.
+        enlarge: how many times a pixel may at most be enlarged; 1 only reduces. Enlarged micrographs lack the
+            fine structure that those taken at the pixel size show.
+
+    Raises:
+        ValueError: a value that is not positive, or ``enlarge`` below 1.
+    """
+
+    side: int
+    um_per_px: float | None = None
+    enlarge: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.side != int(self.side) or self.side < 1:
+            raise ValueError(f"tile {self.side} is no number of pixels")
+        if self.um_per_px is not None and not 0 < self.um_per_px < math.inf:
+            raise ValueError(f"tile_um_per_px {self.um_per_px} is no pixel size")
+        if not 1 <= self.enlarge < math.inf:
+            raise ValueError(
+                f"enlarge {self.enlarge} is below 1; 1 only reduces, 2 makes one pixel into 2 x 2"
+            )
+
+    def windows(self, image: int, shape: tuple[int, int], um_per_px: float) -> list[Window] | str:
+        """The tiles of one micrograph, row by row; or, in words, why it has none.
+
+        Args:
+            image: its number, which the windows carry.
+            shape: its rows and columns, px.
+            um_per_px: its pixel size; NaN where unknown.
+        """
+        factor = 1.0
+        if self.um_per_px is not None:
+            if not math.isfinite(um_per_px):
+                return "pixel size unknown"
+            factor = self.um_per_px / um_per_px  # source pixels along a side of a tile's pixel
+            if factor * self.enlarge < 1 - _SLACK:
+                return f"pixels too large to be enlarged to {self.um_per_px:g} um"
+        length = self.side * factor
+        counts = [math.floor(n / length + _SLACK) for n in shape]
+        if not all(counts):
+            return "field smaller than a tile"
+        margins = [max(0.0, (n - count * length) / 2) for n, count in zip(shape, counts, strict=True)]
+        if factor == 1.0:
+            margins = [math.floor(margin) for margin in margins]  # pixels stay as they are
+        size = um_per_px if self.um_per_px is None else self.um_per_px
+        return [
+            Window(image, margins[0] + i * length, margins[1] + j * length, length, self.side, size)
+            for i in range(counts[0])
+            for j in range(counts[1])
+        ]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One tile: of which image, its upper left corner and side in source pixels, its side and pixel size."""
+
+    image: int
+    y: float
+    x: float
+    length: float
+    side: int
+    um_per_px: float
+
+    def cut(self, grey: np.ndarray) -> np.ndarray:
+        """The tile of its micrograph, (y, x) uint8.
+
+        Every pixel is the average of the area that it covers, also where that ends within pixels; halves are
+        rounded up.
+        """
+        rows, columns = (
+            _shares(start, self.length, self.side, n)
+            for start, n in zip((self.y, self.x), grey.shape, strict=True)
+        )
+        # Rounded before halves are told from less: sums of shares are off by the last digit of a double.
+        average = np.round(rows @ grey.astype(float) @ columns.T, 9)
+        return np.floor(average + 0.5).clip(0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is taken of images: whole ones, or tiles.
+
+    Attributes:
+        micrograph: (sample, y, x) uint8, lazy.
+        sha256: over the contents of the files.
+        image: number of the image that each sample is from.
+        um_per_px: pixel size of each.
+        offset: (y, x) of each upper left corner in the image, source pixels; None for whole images.
+        notes: lines for people.
+    """
+
+    micrograph: dask.array.Array
+    sha256: str
+    image: list[int]
+    um_per_px: list[float]
+    offset: list[tuple[float, float]] | None
+    notes: list[str]
+
+    def of_each(self, values: Sequence[T]) -> list[T]:
+        """Something that every image has, for every sample."""
+        return [values[k] for k in self.image]
+
+
+def take(
+    files: Sequence[Path],
+    names: Sequence[str],
+    um_per_px: Sequence[float],
+    tiling: Tiling | None,
+    left_out: dict[str, list[str]],
+    *,
+    bar: Sequence[int],
+    crop: tuple[int, int] | None,
+    progress: bool,
+) -> Taken:
+    """Images as samples, or their tiles.
+
+    Args:
+        files: the images.
+        names: theirs in lists.
+        um_per_px: their pixel sizes; NaN where unknown.
+        tiling: how they are cut; where None they are taken whole.
+        left_out: takes the names of images without a tile, by reason.
+        bar, crop, progress: see `imaging.stack`.
+
+    Raises:
+        ImageError: a file cannot be used, or, whole, is of another size than most.
+        SourceError: no image has a tile.
+    """
+    if tiling is None:
+        micrograph, sha256 = imaging.stack(files, bar=bar, crop=crop, progress=progress)
+        return Taken(micrograph, sha256, list(range(len(files))), list(um_per_px), None, [])
+    windows: list[Window] = []
+    for k, (file, name, height, size) in enumerate(zip(files, names, bar, um_per_px, strict=True)):
+        found = tiling.windows(k, imaging.remaining_size(file, height, crop), size)
+        if isinstance(found, str):
+            left_out.setdefault(found, []).append(name)
+        else:
+            windows += found
+    if not windows:
+        raise SourceError(
+            f"no tile of {tiling.side} px fits into any of {len(files)} images: "
+            f"{'; '.join(left_out_lines(left_out))}"
+        )
+    used = sorted({window.image for window in windows})
+    micrograph, sha256 = imaging.stack(files, bar=bar, crop=crop, windows=windows, progress=progress)
+    at = "their own pixel size" if tiling.um_per_px is None else f"{tiling.um_per_px:g} um/px"
+    return Taken(
+        micrograph,
+        sha256,
+        [window.image for window in windows],
+        [window.um_per_px for window in windows],
+        [(window.y, window.x) for window in windows],
+        [f"{len(windows)} tiles of {tiling.side} x {tiling.side} px at {at}, from {len(used)} images"],
+    )
+
+
+def _shares(start: float, length: float, count: int, pixels: int) -> np.ndarray:
+    """How much of each pixel of an axis goes into each of ``count`` equal parts, (count, pixels)."""
+    edges = start + length / count * np.arange(count + 1)
+    pixel = np.arange(pixels)
+    ends, starts = np.minimum(edges[1:, None], pixel + 1), np.maximum(edges[:-1, None], pixel)
+    shares = np.maximum(ends - starts, 0.0)
+    return shares / shares.sum(axis=1, keepdims=True)
