@@ -45,6 +45,12 @@ _RESERVED = (
 )
 
 
+_NO_SPECIMEN = (
+    "no specimen column: every image counts as a specimen of its own, "
+    "so scores cannot be grouped by physical sample"
+)
+
+
 def read(
     table: str | os.PathLike,
     images: str | os.PathLike,
@@ -97,37 +103,23 @@ def read(
     units, scales, spellings = dict(units or {}), dict(scales or {}), dict(map or {})
     _check_factors(columns, units, scales, spellings)
     rows = read_table(path)
-    pixel_column = um_per_px if isinstance(um_per_px, str) else None
-    needed = (*columns.values(), image_column, specimen, pixel_column, microconstituent)
-    rows.require(column for column in needed if column is not None)
+    needed = (*columns.values(), image_column, specimen, um_per_px, microconstituent)
+    rows.require(column for column in needed if isinstance(column, str))
     folder = ImageFolder(Path(images))
     image_column = image_column or _image_column(rows, folder)
     left_out: dict[str, list[str]] = {}
-    chosen = _choose(rows, folder, image_column, columns, spellings, left_out)
-    if not chosen:
-        told = "; ".join(left_out_lines(left_out))
-        raise SourceError(
-            f"{path} and {folder.folder}: nothing to import ({told or 'the table has no rows'})"
-        )
-    kept, files = zip(*chosen, strict=True)
+    kept, files = _choose(rows, folder, image_column, columns, spellings, left_out)
     values = {
         name: _values(kept, name, column, spellings.get(name, {}), units.get(name, ""), scales.get(name, ""))
         for name, column in columns.items()
     }
     axes = {name: scale for name, scale in scales.items() if scale != "nominal"}
-    notes = []
-    if specimen is None:
-        notes.append(
-            "no specimen column: every image counts as a specimen of its own, "
-            "so scores cannot be grouped by physical sample"
-        )
-        warnings.warn(f"{path}: {notes[0]} (--specimen COLUMN)", stacklevel=2)
+    notes = [] if specimen else [_NO_SPECIMEN]
+    if not specimen:
+        warnings.warn(f"{path}: {_NO_SPECIMEN} (--specimen COLUMN)", stacklevel=2)
     names = [folder.name(file) for file in files]
     specimens = _specimens(kept, specimen) if specimen else names
-    if pixel_column:
-        sizes = [_pixel_size(row, pixel_column) for row in kept]
-    else:
-        sizes = [np.nan if um_per_px is None else um_per_px] * len(files)
+    sizes = [_pixel_size(row, um_per_px) for row in kept]
     taken = take(files, names, sizes, tile, left_out, bar=[bar] * len(files), crop=crop, progress=progress)
     values = {name: taken.of_each(column) for name, column in values.items()}
     return build(
@@ -202,8 +194,12 @@ def _choose(
     columns: Mapping[str, str],
     spellings: Mapping[str, Mapping[str, str]],
     left_out: dict[str, list[str]],
-) -> list[tuple[Row, Path]]:
-    """Rows with their images; rows and images that lack something go to ``left_out``."""
+) -> tuple[list[Row], list[Path]]:
+    """Rows and their images; rows and images that lack something go to ``left_out``.
+
+    Raises:
+        SourceError: a cell may mean several images, two rows mean one, or no row has everything.
+    """
     chosen: list[tuple[Row, Path]] = []
     used: dict[Path, str] = {}
     for row in rows.rows:
@@ -231,7 +227,13 @@ def _choose(
     unused = [folder.name(file) for file in folder.files if file not in used]
     if unused:
         left_out["image without a row"] = unused
-    return chosen
+    if not chosen:
+        told = "; ".join(left_out_lines(left_out))
+        raise SourceError(
+            f"{rows.file} and {folder.folder}: nothing to import ({told or 'the table has no rows'})"
+        )
+    kept, files = zip(*chosen, strict=True)
+    return list(kept), list(files)
 
 
 def _spelled(cell: str, spellings: Mapping[str, str]) -> str:
@@ -287,10 +289,13 @@ def _specimens(rows: Sequence[Row], column: str) -> list[str]:
     return [row[column] for row in rows]
 
 
-def _pixel_size(row: Row, column: str) -> float:
-    size = row.number(column)
+def _pixel_size(row: Row, given: float | str | None) -> float:
+    """Of one row's image: a number for all, or what the column says; NaN where unknown."""
+    if not isinstance(given, str):
+        return np.nan if given is None else given
+    size = row.number(given)
     if size is not None and size <= 0:
         raise SourceError(
-            f"{row.place}: {column} {size:g} is no pixel size; leave the cell blank where it is unknown"
+            f"{row.place}: {given} {size:g} is no pixel size; leave the cell blank where it is unknown"
         )
     return np.nan if size is None else size

@@ -1,0 +1,83 @@
+"""The command line: every verb parses its options, calls one public function and prints what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from . import analysis, data, learning
+from .terminal import speaks
+
+app = typer.Typer(
+    name="pspgan",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Learn what a heat treatment does to a microstructure.
+
+    The whole path, on UHCSDB:
+
+        pspgan import uhcsdb uhcsdb/ -o real.zarr
+        pspgan inspect real.zarr -o inspection
+        pspgan train real.zarr --preset uhcs-64 -o run
+        pspgan generate run --conditions observed -n 32 -o gen.zarr
+        pspgan stats real.zarr gen.zarr
+        pspgan link real.zarr gen.zarr -o linkage
+        pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
+
+    `pspgan demo` runs it on simulated steel in a few minutes.
+    """,
+)
+sources_app = typer.Typer(no_args_is_help=True, help="Turn micrographs and their metadata into an ensemble.")
+app.add_typer(sources_app, name="import")
+sources_app.command("uhcsdb")(data.import_uhcsdb)
+sources_app.command("table")(data.import_table)
+for verb in (
+    data.simulate,
+    data.inspect,
+    data.split,
+    learning.train,
+    learning.generate,
+    analysis.stats,
+    analysis.link,
+    analysis.report,
+    analysis.demo,
+):
+    app.command()(verb)
+
+
+@app.command()
+def info() -> None:
+    """Say what this installation consists of, for bug reports."""
+    from ..environment import info as describe_installation
+
+    typer.echo(describe_installation())
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"pspgan {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point. Errors of the user's making are one line, exit code 1; PSPGAN_TRACEBACK=1 shows where."""
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError) as error:
+        if os.environ.get("PSPGAN_TRACEBACK"):
+            raise
+        if speaks() or not _is_of_all_ranks(error):
+            typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _is_of_all_ranks(error: Exception) -> bool:
+    from ..training import TrainingError
+
+    return isinstance(error, TrainingError)

@@ -1,0 +1,89 @@
+"""Commands that measure ensembles, link process to structure, and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Out, Overwrite
+from .terminal import say
+
+
+def stats(
+    stores: Annotated[list[Path], typer.Argument(help="Ensembles; those that are to be compared, together.")],
+    reduction: Annotated[
+        int | None, typer.Option(help="Source pixels a pixel; default: the coarsest of the stores.")
+    ] = None,
+    cutoff: Annotated[int | None, typer.Option(help="Longest vector component, px.")] = None,
+    method: Annotated[str, typer.Option(help="How phases are told apart.")] = "otsu",
+    engine: Annotated[str, typer.Option(help="native or pymks.")] = "native",
+    overwrite: Overwrite = False,
+) -> None:
+    """Compute two-point statistics and descriptors, into the stores.
+
+    Example: `pspgan stats real.zarr gen.zarr`
+    """
+    from ..statistics import compute_statistics
+
+    done = compute_statistics(
+        *stores, reduction=reduction, cutoff=cutoff, method=method, engine=engine, overwrite=overwrite
+    )
+    for store, statistics in zip(stores, done, strict=True):
+        typer.echo(
+            f"{store}: {statistics.sizes['sample']} micrographs, "
+            f"largest deviation from PyMKS {statistics.attrs['pymks_max_deviation']:.1e}"
+        )
+    say("", f"pspgan link {' '.join(map(str, stores))} -o linkage")
+
+
+def link(
+    stores: Annotated[
+        list[Path], typer.Argument(help="Ensembles with statistics: real, generated, or both.")
+    ],
+    out: Out = Path("linkage"),
+    n_components: Annotated[int, typer.Option(help="Principal components of the two-point statistics.")] = 5,
+    regressor: Annotated[str, typer.Option(help="auto, ridge or gaussian_process.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the folds.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Link process to structure, and say how far the link can be trusted.
+
+    Example: `pspgan link real.zarr gen.zarr -o linkage`
+    """
+    from ..linkage import link as fit_linkage
+
+    linkage = fit_linkage(
+        *stores, out=out, n_components=n_components, regressor=regressor, seed=seed, overwrite=overwrite
+    )
+    say(linkage.summary(), f"pspgan report {' '.join(map(str, stores))} --linkage {out} -o report.html")
+
+
+def report(
+    real: Annotated[Path, typer.Argument(help="Ensemble of real or simulated micrographs.")],
+    gen: Annotated[Path | None, typer.Argument(help="Ensemble of generated ones.")] = None,
+    linkage: Annotated[Path | None, typer.Option(help="Folder of a linkage.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the training run.")] = None,
+    evaluation: Annotated[bool, typer.Option(help="Compare generated with real ones.")] = True,
+    out: Out = Path("report.html"),
+) -> None:
+    """Write one self-contained HTML page with all of it.
+
+    Example: `pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html`
+    """
+    from ..report import write_report
+
+    page = write_report(real, gen, linkage=linkage, run=run, out=out, evaluation=evaluation)
+    typer.echo(f"wrote {page}")
+
+
+def demo(
+    out: Out = Path("demo"),
+    minutes: Annotated[float, typer.Option(help="Of training, at most.")] = 4.0,
+    seed: Annotated[int, typer.Option(help="Of the simulation and the training.")] = 0,
+) -> None:
+    """Run the whole path on simulated steel, and report."""
+    from ..demonstration import demo as run_demo
+
+    typer.echo(f"open {run_demo(out, minutes=minutes, seed=seed)}")

@@ -1,0 +1,177 @@
+"""Commands that make ensembles of micrographs and look them over."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Out, Overwrite, listed, number_or_column
+from .terminal import say
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Tile = Annotated[int | None, typer.Option(help="Cut images into square tiles of so many px.")]
+Enlarge = Annotated[
+    float, typer.Option(help="How many times pixels may be enlarged to the tiles' pixel size; 1: never.")
+]
+
+
+def import_uhcsdb(
+    folder: Annotated[Path, typer.Argument(help="Folder with the images and the metadata.")],
+    out: Out = Path("real.zarr"),
+    metadata: Annotated[
+        Path | None, typer.Option(help="Database or CSV, where it is not in the folder.")
+    ] = None,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="A further spelling, e.g. cooling:OQ=Q.")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
+    tile: Tile = None,
+    um_per_px: Annotated[
+        float | None, typer.Option("--um-per-px", "--tile-um-per-px", help="Pixel size of tiles, um.")
+    ] = None,
+    enlarge: Enlarge = 1.0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import the Ultrahigh Carbon Steel micrograph DataBase, from its SQLite file or its CSV.
+
+    Example: `pspgan import uhcsdb uhcsdb/ -o real.zarr`
+
+    Its magnifications differ 700 times. With --tile and --um-per-px, micrographs that resolve a pixel size
+    are averaged down to it and cut into tiles.
+
+    Example: `pspgan import uhcsdb uhcsdb/ --um-per-px 0.1 --tile 256 -o real.zarr`
+    """
+    from ..sources import options, uhcsdb
+
+    dataset = uhcsdb.read(
+        folder,
+        metadata,
+        map=options.parse_map(map_ or []),
+        crop=options.parse_crop(crop) if crop else None,
+        tile=options.tiling(tile, um_per_px, enlarge),
+    )
+    _write(dataset, out, overwrite)
+
+
+def import_table(
+    table: Annotated[Path, typer.Argument(help="CSV or XLSX, one row a micrograph.")],
+    images: Annotated[Path, typer.Argument(help="Folder with the images.")],
+    factor: Annotated[
+        list[str], typer.Option(help="A process factor: NAME=COLUMN[:UNIT[:SCALE]], in notation order.")
+    ],
+    out: Out = Path("real.zarr"),
+    image: Annotated[str | None, typer.Option(help="Column that names the image.")] = None,
+    specimen: Annotated[str | None, typer.Option(help="Column of the physical sample.")] = None,
+    um_per_px: Annotated[str | None, typer.Option(help="Pixel size in um: a number or a column.")] = None,
+    microconstituent: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
+    map_: Annotated[list[str] | None, typer.Option("--map", help="A spelling, e.g. cooling:WQ=Q.")] = None,
+    bar: Annotated[int, typer.Option(help="Rows of the instrument bar at the bottom of each image.")] = 0,
+    crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
+    tile: Tile = None,
+    tile_um_per_px: Annotated[float | None, typer.Option(help="Pixel size of tiles, um.")] = None,
+    enlarge: Enlarge = 1.0,
+    licence: Annotated[str, typer.Option(help="Of the images.")] = "",
+    attribution: Annotated[str, typer.Option(help="Of the images.")] = "",
+    overwrite: Overwrite = False,
+) -> None:
+    """Import any table of conditions and a folder of images.
+
+    Example: `pspgan import table heat.csv images/ --factor temperature=T:degC --factor time=minutes:min:log
+    --factor cooling --specimen heat_no -o real.zarr`
+    """
+    from ..sources import options
+    from ..sources import table as source
+
+    dataset = source.read(
+        table,
+        images,
+        **options.parse_factors(factor),
+        image_column=image,
+        specimen=specimen,
+        um_per_px=number_or_column(um_per_px),
+        microconstituent=microconstituent,
+        map=options.parse_map(map_ or []),
+        bar=bar,
+        crop=options.parse_crop(crop) if crop else None,
+        tile=options.tiling(tile, tile_um_per_px, enlarge),
+        licence=licence,
+        attribution=attribution,
+    )
+    _write(dataset, out, overwrite)
+
+
+def simulate(
+    out: Out = Path("simulated.zarr"),
+    n: Annotated[int, typer.Option("-n", help="Micrographs.")] = 600,
+    size: Annotated[int, typer.Option(help="Side of each, px.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
+    conditions: Annotated[str | None, typer.Option(help='Comma-separated, e.g. "800-5-Q,800-24H-Q".')] = None,
+    um_per_px: Annotated[float | None, typer.Option(help="Pixel size in um.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate annealed steel whose structure is known, to try things on.
+
+    Example: `pspgan simulate -n 600 --size 64 -o simulated.zarr`
+    """
+    from ..ensemble import write_ensemble
+    from ..sources import describe, heat_treatment
+
+    given = {"um_per_px": um_per_px} if um_per_px else {}
+    dataset = heat_treatment.simulate(n, size, seed, listed(conditions), **given)
+    write_ensemble(dataset, out, overwrite=overwrite)
+    say(f"{out}: {describe(dataset)}", f"pspgan train {out} --preset demo -o run")
+
+
+def inspect(
+    store: Annotated[Path, typer.Argument(help="Ensemble to look over.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for tables and figures; none: print only.")
+    ] = None,
+    duplicates: Annotated[bool, typer.Option(help="Look for micrographs that show one place.")] = True,
+) -> None:
+    """Say what to know before training on micrographs: gaps, confounding, duplicates.
+
+    Example: `pspgan inspect real.zarr -o inspection`
+    """
+    from ..inspection import inspect as inspect_ensemble
+
+    inspection = inspect_ensemble(store, duplicates=duplicates)
+    files = inspection.write(out) if out else []
+    typer.echo(inspection.summary())
+    if files:
+        typer.echo(f"{out}: {', '.join(file.name for file in files)}")
+    say("", f"pspgan train {shlex.quote(str(store))} --preset uhcs-64 -o run")
+
+
+def split(
+    store: Annotated[Path, typer.Argument(help="Ensemble to split; it keeps the split.")],
+    by: Annotated[str, typer.Option(help="What is held out whole: specimen or condition.")] = "specimen",
+    held_out: Annotated[float, typer.Option(help="Share of the micrographs, at most.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+) -> None:
+    """Hold micrographs out of training, to judge it by: whole specimens, or whole combinations.
+
+    Example: `pspgan split real.zarr --by specimen --held-out 0.2`
+    """
+    from ..ensemble import split as split_ensemble
+
+    dataset = split_ensemble(store, by, held_out, seed)  # type: ignore[arg-type]
+    apart = dataset["split"].values == "held_out"
+    names = sorted(set(dataset[by].values[apart].astype(str)))
+    say(
+        f"{store}: {apart.sum()} of {len(apart)} micrographs held out, {by} {', '.join(names)}",
+        f"pspgan train {store} --split train -o run",
+    )
+
+
+def _write(dataset: xr.Dataset, out: Path, overwrite: bool) -> None:
+    from ..ensemble import write_ensemble
+    from ..sources import describe
+
+    write_ensemble(dataset, out, overwrite=overwrite)
+    say(f"{out}: {describe(dataset)}", f"pspgan inspect {shlex.quote(str(out))} -o inspection")

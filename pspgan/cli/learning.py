@@ -1,0 +1,115 @@
+"""Commands that train a network and generate micrographs."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Out, Overwrite, listed, settings_of
+from .terminal import say, speaks
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Ensemble of real or simulated micrographs.")],
+    preset: Annotated[str, typer.Option(help="paper, uhcs-128, uhcs-64 or demo.")] = "uhcs-64",
+    out: Out = Path("run"),
+    start_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="Fine-tune this run, generator.safetensors or published .pth."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in OUT from its last checkpoint.")
+    ] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Part of the ensemble, train or held_out, see pspgan split; or all.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes of training in all.")
+    ] = None,
+    images: Annotated[int | None, typer.Option(help="Length in real images shown.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all randomness.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings that replace the preset's.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting: KEY=VALUE; may be repeated.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train the conditional GAN. Killed at any time, it goes on with --resume.
+
+    Example: `pspgan train real.zarr --preset uhcs-64 --minutes 20 -o run`
+
+    With --from, what another training learned is taken wherever both process spaces agree: another steel, or
+    more levels and factors than before. New ones start fresh, and it says which.
+
+    Example: `pspgan train other.zarr --from run -o tuned`
+
+    On several GPUs: `torchrun --nproc-per-node 2 -m pspgan train real.zarr -o run`
+    """
+    from ..training import train as run_training
+
+    settings = settings_of(config, set_ or [])
+    settings |= {
+        k: v
+        for k, v in {"split": split, "minutes": minutes, "images": images, "seed": seed}.items()
+        if v is not None
+    }
+    try:
+        run = run_training(
+            data,
+            preset,
+            out,
+            start_from=start_from,
+            resume=resume,
+            overwrite=overwrite,
+            device=device,
+            **settings,
+        )
+    except KeyboardInterrupt as stop:
+        at_once = f"stopped at once; --resume goes on from the newest checkpoint of {out}, if it has one"
+        if speaks():
+            typer.echo(str(stop) or at_once, err=True)
+        raise typer.Exit(130) from None
+    if not speaks():
+        return
+    for text in run.warnings:
+        typer.echo(f"warning: {text}", err=True)
+    last = run.log[-1]
+    length = f"{last['images']} images in {last['seconds'] / 60:.1f} minutes"
+    say(
+        f"{out}: {length}; look at {run.folder / 'samples'}",
+        f"pspgan generate {shlex.quote(str(out))} --conditions observed -n 32 -o gen.zarr",
+    )
+
+
+def generate(
+    run: Annotated[Path, typer.Argument(help="Run, generator.safetensors, or the published .pth.")],
+    out: Out = Path("gen.zarr"),
+    conditions: Annotated[
+        str, typer.Option(help='"observed", "all", or comma-separated: "850-6H-Q,800-5-Q".')
+    ] = "observed",
+    n: Annotated[int, typer.Option("-n", help="Micrographs a condition.")] = 64,
+    seed: Annotated[int, typer.Option(help="First latent seed.")] = 0,
+    batch: Annotated[int, typer.Option(help="Micrographs at a time.")] = 64,
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16: faster from 128 px on.")] = "float32",
+    overwrite: Overwrite = False,
+) -> None:
+    """Generate an ensemble. The same command finishes a store that was interrupted.
+
+    Example: `pspgan generate run --conditions "850-6H-Q,800-24H-Q" -n 32 -o gen.zarr`
+    """
+    from ..generation import generate as generate_ensemble
+    from ..generation import load
+    from ..sources import describe
+
+    asked = conditions if conditions in ("observed", "all") else listed(conditions)
+    model = load(run, precision=precision)
+    dataset = generate_ensemble(model, asked, n, out, seed=seed, batch=batch, overwrite=overwrite)
+    say(f"{out}: {describe(dataset)}", f"pspgan stats real.zarr {out}")

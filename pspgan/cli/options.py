@@ -1,0 +1,47 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
+
+
+def settings_of(config: Path | None, pairs: list[str]) -> dict[str, Any]:
+    """Settings of a training: those of a YAML file, then ``KEY=VALUE``."""
+    from ..training import check_keys
+
+    settings: dict[str, Any] = {}
+    if config is not None:
+        try:
+            loaded = yaml.safe_load(config.read_text())
+        except yaml.YAMLError as error:
+            raise ValueError(f"{config} is no YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(loaded, dict):
+            raise ValueError(f"{config} holds no settings; write one KEY: VALUE a line")
+        settings |= loaded
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f'--set "{pair}" is not KEY=VALUE')
+        settings[key.strip()] = yaml.safe_load(value)
+    check_keys(settings)
+    return settings
+
+
+def listed(text: str | None) -> list[str] | None:
+    """The parts of a comma-separated text."""
+    return [part.strip() for part in text.split(",") if part.strip()] if text is not None else None
+
+
+def number_or_column(text: str | None) -> float | str | None:
+    """A number, or the name of a column."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
