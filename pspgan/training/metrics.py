@@ -19,7 +19,7 @@ from torch import Tensor
 from ..networks import Discriminator, Generator
 from ..process import ProcessCondition
 from .batches import Batches, from_grey, to_grey
-from .structure import Moments, Structure, chance_distances
+from .structure import Moments, Structure, chance_distances, scatter_of_means
 
 _REFERENCE = 4  # real crops that stand for the data, for every one put beside a generated micrograph
 _RESAMPLES = 200  # of conditions for intervals, of real crops for what chance does
@@ -92,28 +92,33 @@ class Metrics:
 
             In ``figures``, of all conditions: root mean squares of ``distance`` and, as
             ``area_fraction_error``, of the difference of mean area fractions; means of all else;
-            ``diversity_least`` and ``least_diverse``, the least value of ``diversity`` and where it is.
+            ``diversity_least`` and ``least_diverse``, the least value of ``diversity`` and where it is;
+            ``separation``, where the data's conditions differ: root mean square distance of conditions' mean
+            two-point statistics of the bright phase from the mean of all, over the real one. 1: they differ
+            as much as the data's; 0: the generator does not hear its condition.
             ``*_low`` and ``*_high`` are the 5 and 95 % quantiles over resampled conditions.
             ``distance_real``, ``area_fraction_error_real``: what as many real crops in place of the generated
             stay below in 95 of 100 draws.
         """
-        table, squares, micrographs = [], [], []
+        table, squares, phases, micrographs = [], [], [], []
         training = discriminator is not None and discriminator.training
         if training:
             discriminator.eval()  # else every look would turn its spectral norms a little
         for reference in self._references:
             fake = reference.generated(generator, batch)
-            row, squared = reference.compare(fake)
+            row, squared, phase = reference.compare(fake)
             if discriminator is not None:
                 for suffix, shown in (("", fake), ("_real", reference.real)):
                     shares = reference.accuracy(discriminator, shown, batch)
                     row |= {f"accuracy_{name}{suffix}": share for name, share in shares.items()}
             table.append(row)
             squares.append(squared)
+            phases.append(phase)
             micrographs.append((reference.condition, reference.real, fake))
         if training:
             discriminator.train()
-        return Measured(self._summary(table, np.array(squares)), table, micrographs)
+        figures = self._summary(table, np.array(squares))
+        return Measured(figures | self._separation(phases), table, micrographs)
 
     def _summary(self, table: list[dict[str, float | str]], squares: np.ndarray) -> dict[str, float | str]:
         """Figures of all conditions together, from rows and squared differences (condition, 2)."""
@@ -130,6 +135,19 @@ class Metrics:
         return figures | {
             "diversity_least": diversity[least],
             "least_diverse": self._references[least].condition.label,
+        }
+
+    def _separation(self, phases: list[Moments]) -> dict[str, float]:
+        counts = np.vstack([np.ones(len(phases)), self._resampled])  # all once, then resampled
+        real = scatter_of_means([reference.phase for reference in self._references], counts)
+        if real[0] <= _TINY:
+            return {}
+        ratio = _root(scatter_of_means(phases, counts)[real > _TINY] / real[real > _TINY])
+        low, high = np.percentile(ratio[1:], _INTERVAL)
+        return {
+            "separation": float(ratio[0]),
+            "separation_low": float(low),
+            "separation_high": float(high),
         }
 
     def _with_interval(
@@ -158,7 +176,7 @@ class _Reference:
         self._pixel_deviation = max(float(grey.std(axis=0, ddof=1).mean()), _TINY)
         structure = Structure.of(crops, self._mean, self._deviation)
         self._area_fraction = Moments.of(structure.area_fraction)
-        self._phase, self._grey = Moments.of(structure.phase), Moments.of(structure.grey)
+        self.phase, self._grey = Moments.of(structure.phase), Moments.of(structure.grey)
         self._scale = max(self._grey.squared_norm(), _TINY)
         # Squared differences between real crops, of grey levels and of area fractions, (draw, 2).
         self.chance = np.stack(
@@ -182,8 +200,9 @@ class _Reference:
             ]
         )
 
-    def compare(self, fake: Tensor) -> tuple[dict[str, float | str], tuple[float, float]]:
-        """A row of the table, and squared differences of grey levels' statistics and of area fractions."""
+    def compare(self, fake: Tensor) -> tuple[dict[str, float | str], tuple[float, float], Moments]:
+        """A row of the table; squared differences of grey levels' statistics and of area fractions; and the
+        two-point statistics of the bright phase."""
         structure = Structure.of(fake, self._mean, self._deviation)
         area_fraction, phase = Moments.of(structure.area_fraction), Moments.of(structure.phase)
         squares = (
@@ -199,9 +218,9 @@ class _Reference:
             "area_fraction_spread_real": math.sqrt(self._area_fraction.variance),
             "distance": float(_root(squares[0])),
             "diversity": float(fake.float().std(dim=0).mean()) / self._pixel_deviation,
-            "variety": math.sqrt(phase.variance / max(self._phase.variance, _TINY)),
+            "variety": math.sqrt(phase.variance / max(self.phase.variance, _TINY)),
         }
-        return row, squares
+        return row, squares, phase
 
     def accuracy(self, discriminator: Discriminator, shown: Tensor, batch: int) -> dict[str, float]:
         """Share of micrographs whose highest score among a factor's levels is that of this condition."""

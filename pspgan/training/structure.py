@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,24 @@ class Structure:
         statistics = two_point_statistics(fields, [(0, 0), (1, 1)], periodic=False, cutoff=cutoff)
         flat = statistics.reshape(len(levels), -1, 2)
         return cls(phase.mean(axis=(1, 2))[:, None], flat[..., 0], flat[..., 1])
+
+
+def scatter_of_means(moments: Sequence[Moments], counts: np.ndarray) -> np.ndarray:
+    """Mean squared distance of true means from their mean, estimated without what finite samples add.
+
+    Args:
+        moments: of several samples.
+        counts: how often each sample counts, (draw, sample).
+
+    Returns:
+        (draw,); where the true means are equal, often below 0.
+    """
+    share = counts / counts.sum(axis=1, keepdims=True)
+    means = np.stack([one.mean for one in moments])
+    errors = np.array([one.variance / one.n for one in moments])
+    squares = (means**2).sum(axis=1)
+    # The mean of all has an error of its own, which their distances from it lack.
+    return share @ (squares - errors) - ((share @ means) ** 2).sum(axis=1) + share**2 @ errors
 
 
 def chance_distances(vectors: np.ndarray, size: int, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ from pspgan.statistics import segment, two_point_statistics
 from pspgan.training import make_config
 from pspgan.training.batches import Batches, from_grey, to_grey
 from pspgan.training.metrics import Metrics
-from pspgan.training.structure import Moments, Structure, chance_distances
+from pspgan.training.structure import Moments, Structure, chance_distances, scatter_of_means
 
 
 class Shown(nn.Module):
@@ -66,6 +66,37 @@ def test_real_crops_score_as_real_crops(batches, metrics):
         assert figures["variety"] == pytest.approx(1, abs=0.15)
         for name in ("distance", "area_fraction_error", "diversity", "variety"):
             assert figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"]
+
+
+def test_conditions_that_are_told_apart_and_not():
+    steel = psp.simulate(n=120, size=48, conditions=["700-5-Q", "800-24H-Q", "970-90-Q"], progress=False)
+    batches = Batches(steel, make_config("demo"))
+    metrics = Metrics(batches, 64, 0)
+    conditions, everything = batches.space.observed_conditions, torch.from_numpy(batches.micrographs)
+    draw = np.random.default_rng(1)
+
+    def crops(condition, n):
+        return to_grey(batches.crops_of(condition, n, draw))[:, 0]
+
+    turned = dict(zip(conditions, [*conditions[1:], conditions[0]], strict=True))
+    shown = {
+        "right": lambda c, n: crops(c, n),
+        "exchanged": lambda c, n: crops(turned[c], n),
+        "all alike": lambda c, n: everything[draw.integers(len(everything), size=n), :32, :32],
+    }
+    found = {name: metrics.measure(Shown(batches.space, show)).figures for name, show in shown.items()}
+    assert found["right"]["separation"] == pytest.approx(1, abs=0.2)
+    assert found["exchanged"]["separation"] == pytest.approx(1, abs=0.2)
+    assert found["all alike"]["separation"] < 0.25
+    for figures in found.values():
+        assert figures["separation_low"] <= figures["separation"] <= figures["separation_high"]
+
+
+def test_a_single_condition_is_not_separate(make_ensemble):
+    dataset = make_ensemble(n=6, side=48)
+    alone = Batches(dataset.isel(sample=[0, 3]), make_config("demo"))
+    assert len(alone.space.observed) == 1
+    assert "separation" not in Metrics(alone, 8, 0).measure(real_crops(alone)).figures
 
 
 def test_chance_stays_below_the_reference_in_95_of_100_draws(batches, metrics):
@@ -209,6 +240,18 @@ def test_squared_distances_are_right_on_average():
     error = np.std(found, axis=0) / np.sqrt(len(found))
     assert np.all(np.abs(np.mean(found, axis=0) - [apart, norm]) < 4 * error)
     assert np.all(error < 0.1 * np.array([apart, norm]))
+
+
+def test_scatter_of_means_is_right_on_average():
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 1, (5, 3))
+    counts = np.array([[1, 1, 1, 1, 1], [2, 0, 1, 1, 1]])
+    expected = [((true[k] - true[k].mean(0)) ** 2).sum(1).mean() for k in ([0, 1, 2, 3, 4], [0, 0, 2, 3, 4])]
+    estimates = [
+        scatter_of_means([Moments.of(rng.normal(mean, 2, (6, 3))) for mean in true], counts)
+        for _ in range(4000)
+    ]
+    np.testing.assert_allclose(np.mean(estimates, axis=0), expected, rtol=0.05)
 
 
 def test_chance_distances_are_those_of_random_parts():
