@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .style import FAINT, GENERATED, PALETTE, REAL, legend, panel
 
@@ -87,10 +88,7 @@ def loss_curves(log: pd.DataFrame) -> Figure:
             axes.plot(log["images"], log[name], color=colour, linewidth=0.6, alpha=0.3)
             smooth = log[name].rolling(window, min_periods=1, center=True).mean()
             axes.plot(log["images"], smooth, color=colour, linewidth=1.6, label=label)
-    axes.set(xlabel="real images seen", ylabel="Omni loss")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.grid(color=FAINT, linewidth=0.6)
-    legend(axes, ncols=2)
+    _finish(axes, "Omni loss")
     return figure
 
 
@@ -107,6 +105,7 @@ def training_error(log: pd.DataFrame, name: str) -> Figure:
     if f"{name}_real" in known:
         label = "real crops, 95 of 100 below"
         axes.axhline(known[f"{name}_real"].iloc[-1], color=REAL, linewidth=1.0, label=label)
+    axes.set_ylim(bottom=0.0)
     _finish(axes, ERRORS[name])
     return figure
 
@@ -126,6 +125,7 @@ def training_variety(log: pd.DataFrame) -> Figure:
     ):
         if name in log:
             _draw(axes, log.dropna(subset=name).sort_values("images"), name, colour, label)
+    axes.set_ylim(bottom=0.0)
     _finish(axes, "relative to real")
     axes.set_ylim(0.0, max(1.15, axes.get_ylim()[1]))
     return figure
@@ -143,6 +143,7 @@ def training_accuracy(log: pd.DataFrame) -> Figure:
     for name, colour in zip(names, itertools.cycle(PALETTE), strict=False):
         _draw(axes, known, name, colour, name.removeprefix("accuracy_"))
         axes.plot(known["images"], known[f"{name}_real"], color=colour, linewidth=1.0, linestyle=(0, (4, 2)))
+    axes.set_ylim(bottom=0.0)
     _finish(axes, "share named rightly")
     axes.set_ylim(0.0, 1.02)
     return figure
@@ -171,7 +172,7 @@ def _note(axes: Axes, text: str, height: float) -> None:
 
 def _finish(axes: Axes, label: str) -> None:
     axes.set(xlabel="real images seen", ylabel=label)
-    axes.set_ylim(bottom=0.0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # more numbers of six digits run into each other
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(color=FAINT, linewidth=0.6)
     legend(axes, ncols=2)
