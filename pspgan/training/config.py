@@ -132,7 +132,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"epochs": 6000, "fake_conditions": "independent"},
     # 64 px of micrographs reduced three times still hold tens of particles. Width and latent for about 120
     # images/s on two cores; bfloat16 gave 1.3 times the images/s where the CPU has it. Embeddings of 0.02
-    # left conditions alike in the first 30,000 images, those of 1 the seeds of a condition.
+    # left conditions alike in the first 30,000 images, those of 1 the seeds of a condition. An hour, because
+    # textures turned into micrographs between 100,000 and 300,000 images.
     "uhcs-64": _QUICK
     | {
         "resolution": 64,
@@ -142,7 +143,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding": 32,
         "init_embedding": 0.1,
         "precision": "bfloat16",
-        "images": 120_000,
+        "images": 400_000,
     },
     # Four times the pixels of a field a third larger: about 40 images/s on two cores, so hours. Attention and
     # twice the width together left 3. Only its first twelve minutes were tried.
