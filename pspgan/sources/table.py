@@ -291,8 +291,12 @@ def _specimens(rows: Sequence[Row], column: str) -> list[str]:
 
 def _pixel_size(row: Row, given: float | str | None) -> float:
     """Of one row's image: a number for all, or what the column says; NaN where unknown."""
+    if given is None:
+        return np.nan
     if not isinstance(given, str):
-        return np.nan if given is None else given
+        if not 0 < given < np.inf:
+            raise SourceError(f"um_per_px {given:g} is no pixel size; leave it out where it is unknown")
+        return given
     size = row.number(given)
     if size is not None and size <= 0:
         raise SourceError(

@@ -157,7 +157,7 @@ def test_pixel_size_of_all(heat, images):
     ds = table.read(heat, images, **ARGUMENTS)
     assert np.isnan(ds["um_per_px"].values).all()
     assert "pixel size unknown for 4 of 4" in describe(ds)
-    with pytest.raises(ensemble.EnsembleError, match="um_per_px"):
+    with pytest.raises(SourceError, match="um_per_px 0 is no pixel size"):
         table.read(heat, images, **ARGUMENTS, um_per_px=0)
 
 

@@ -138,6 +138,14 @@ def test_images_of_any_size(mixed):
         table.read(mixed / "heat.csv", mixed / "images", tile=Tiling(300), **options)
 
 
+@pytest.mark.parametrize("size", [0.0, -0.1, np.nan, np.inf])
+def test_a_pixel_size_for_all_that_is_none(mixed, size):
+    options = {"columns": {"heat": "heat"}, "specimen": "sample", "progress": False}
+    for tile in (None, Tiling(20, 0.1)):
+        with pytest.raises(SourceError, match="is no pixel size; leave it out"):
+            table.read(mixed / "heat.csv", mixed / "images", um_per_px=size, tile=tile, **options)
+
+
 def test_command(mixed):
     words = ["import", "table", str(mixed / "heat.csv"), str(mixed / "images"), "--factor", "heat"]
     words += ["--specimen", "sample", "--um-per-px", "size", "-o", str(mixed / "real.zarr")]
