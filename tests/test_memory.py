@@ -12,7 +12,7 @@ import ctypes, resource, torch
 from pspgan.memory import keep_freed_memory
 
 def faults():
-    for _ in range(8):
+    for _ in range(24):  # blocks have found their places after ten at most
         torch.empty(2**22).fill_(1)  # 16 MiB
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(4):
