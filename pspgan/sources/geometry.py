@@ -27,19 +27,19 @@ _NEEDLE_ASPECT = 25.0  # length of a Widmanstaetten needle over its thickness
 class Structure:
     """What a field is made of. Lengths in um; a share or fraction of zero leaves that constituent out."""
 
-    mean_diameter: float  # arithmetic mean of the particles' equivalent diameters, as seen on the section
-    diameter_sigma: float  # standard deviation of the logarithm of the diameter
-    particle_fraction: float  # area fraction of particles, where particles are
-    lamellar_share: float  # share of the area that is colonies of pearlite
-    lamellar_fraction: float  # area fraction of carbide within them
-    lamellar_spacing: float
-    colony_size: float  # square root of a colony's mean area
-    network_thickness: float
-    network_coverage: float  # share of the grain boundaries that carry carbide
-    denuded_width: float  # particle-free zone on either side of the network
-    grain_size: float  # square root of a grain's mean area
-    needle_fraction: float  # area fraction of Widmanstaetten needles
-    needle_thickness: float
+    mean_diameter: float = 0.0  # arithmetic mean of the equivalent diameters, as seen on the section
+    diameter_sigma: float = 0.4  # standard deviation of the logarithm of the diameter
+    particle_fraction: float = 0.0  # area fraction of particles, where particles are
+    lamellar_share: float = 0.0  # share of the area that is colonies of pearlite
+    lamellar_fraction: float = 0.0  # area fraction of carbide within them
+    lamellar_spacing: float = 0.0
+    colony_size: float = 0.0  # square root of a colony's mean area
+    network_thickness: float = 0.0
+    network_coverage: float = 1.0  # share of the grain boundaries that carry carbide
+    denuded_width: float = 0.0  # particle-free zone on either side of the network
+    grain_size: float = 0.0  # square root of a grain's mean area
+    needle_fraction: float = 0.0  # area fraction of Widmanstaetten needles
+    needle_thickness: float = 0.0
 
 
 class _Domain:
