@@ -104,6 +104,26 @@ def test_appending_joins_samples_and_observations(tmp_path):
     assert "statistics" not in zarr.open_group(path, mode="r")
 
 
+@pytest.mark.parametrize("lengths", [(3, 5), (5, 3), (4, 4)])
+def test_appending_lengthens_the_shorter_lists(tmp_path, lengths):
+    parts = [
+        make(specimen=[f"{k}:{i}" for i in range(10)]).assign_coords(
+            particle_diameter=(("sample", "particle"), np.full((10, length), k + 1.0, np.float32))
+        )
+        for k, length in enumerate(lengths)
+    ]
+    path = ensemble.write_ensemble(parts[0], tmp_path / "a.zarr", progress=False)
+    ensemble.append(parts[1], path)
+    found = ensemble.open_ensemble(path)
+    lists = found["particle_diameter"]
+    assert "particle_diameter" in found.coords
+    assert lists.shape == (20, max(lengths))
+    for k, length in enumerate(lengths):
+        mine = lists.values[found["specimen"].str.startswith(f"{k}:").values]
+        assert (mine[:, :length] == k + 1).all()
+        assert np.isnan(mine[:, length:]).all()
+
+
 def test_appending_what_does_not_fit_changes_nothing(tmp_path):
     path = ensemble.write_ensemble(make(n=5), tmp_path / "a.zarr")
     with pytest.raises(EnsembleError, match=r'variable "micrograph": \(9, 9\) px does not fit \(8, 8\)'):

@@ -54,9 +54,13 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     ) as error:
         raise EnsembleError(f"{path} is no zarr store: {error}") from None
     # Columns that zarr's metadata does not name as coordinates come back as data variables.
-    columns = [name for name in dataset.variables if dataset[name].dims == ("sample",)]
-    dataset = dataset.set_coords(columns)
-    for name in columns:
+    of_samples = [
+        name for name in dataset.variables if "sample" in dataset[name].dims and name not in _IMAGES
+    ]
+    dataset = dataset.set_coords(of_samples)
+    for name in of_samples:
+        if dataset[name].ndim > 1:
+            continue  # a list a sample, such as the diameters of its particles: read when it is used
         values = dataset[name].values
         text = (
             np.array(values.tolist(), dtype=str)
@@ -201,7 +205,7 @@ def write_ensemble(
 
 
 def write_coordinate(path: str | os.PathLike, coordinate: xr.DataArray) -> None:
-    """Put a coordinate (sample,) into a store, in place of an older one of that name.
+    """Put a coordinate (sample, ...) into a store, in place of an older one of that name.
 
     Raises:
         OSError: it cannot be written; the store stays as it was.
@@ -250,13 +254,26 @@ def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
     path = Path(path)
     with _reporting_full_disk(path), _replacing(path) as partial:
         shutil.copytree(path, partial, ignore=shutil.ignore_patterns("statistics*"))
-        more = _for_disk(dataset.copy().load())
+        more = _for_disk(_as_long_lists(partial, store, dataset.copy().load()))
         more.attrs = {}
         more.to_zarr(partial, append_dim="sample", consolidated=False)
         group = zarr.open_group(partial, mode="r+")
         group.attrs.update(
             {**store.attrs, "process_space": merged.to_json(), "provenance": json.dumps(provenance)}
         )
+
+
+def _as_long_lists(path: Path, store: xr.Dataset, dataset: xr.Dataset) -> xr.Dataset:
+    """Lists that samples carry, in a store at ``path`` and in what it takes, filled up with NaN alike."""
+    for name in (name for name in store.coords if store[name].ndim > 1):
+        (_, dim), length = store[name].dims, max(store[name].shape[1], dataset[name].shape[1])
+        there, added = (
+            one[name].variable.pad({dim: (0, length - one[name].shape[1])}) for one in (store, dataset)
+        )
+        if there.shape != store[name].shape:
+            write_coordinate(path, xr.DataArray(there, name=name))
+        dataset = dataset.drop_vars(name).assign_coords({name: added})
+    return dataset
 
 
 def _check_free(path: Path, overwrite: bool) -> None:

@@ -5,25 +5,31 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-# Grey levels, of 255. Carbide resists the etchant, stands proud of the matrix and looks brighter; flat tops
-# of large carbides less so. Real network carbide is often as dark as the matrix, between bright rims; here it
-# stays brighter, so that a threshold separates the two phases.
+# Signal of each phase, in steps of an eight-bit grey scale. Small carbides resist the etchant, stand proud of
+# the matrix and look bright all over; the wide carbides of the network are flat and dark, and bright at their
+# rims only.
 _MATRIX = 72.0
-_BRIGHTNESS = np.array([95.0, 55.0, 85.0, 95.0])  # above the matrix: spheroidite, network, lamella, needle
-_RIM = 110.0  # edge brightening
-_EDGE_UM = 0.05  # width of the edge effect, about the escape range of the electrons
-_RELIEF = 40.0  # shading towards the detector
-_GRAIN = 9.0  # roughness of the etched matrix
-_NOISE = 7.0  # standard deviation of the detector's noise
-_BLUR_PX = 0.55  # standard deviation of the beam
+_SIGNAL = np.array([90.0, -20.0, 60.0, 85.0])  # above the matrix: spheroidite, network, lamella, needle
+_RIM = 230.0  # edge brightening
+_EDGE_UM = 0.12  # width of the edge effect ...
+_NETWORK_EDGE_UM = 0.2  # ... and at the network, which stands proud of the matrix
+_GROOVE = 45.0  # etched out beside a carbide
+_RELIEF = 60.0  # shading towards the detector
+_MATRIX_TEXTURE = ((0.08, 9.0), (0.5, 6.0))  # features of the etched matrix: size in um, standard deviation
+_NOISE = 6.0  # standard deviation of the detector's noise
+_BLUR_UM = 0.012  # standard deviation of the beam ...
+_BLUR_PX = 0.55  # ... and of the scan
+_NARROWEST = 0.7  # pixels: a filter narrower than this sees nothing
+# To what an operator turns contrast and brightness, standard deviation and mean of grey levels; of UHCSDB's
+# micrographs half lie within 38 to 57 and 105 to 137.
+_SPREAD, _MIDDLE = 46.0, 116.0
 
 
 def render(cover: np.ndarray, rng: np.random.Generator, um_per_px: float) -> np.ndarray:
     """Micrograph of a field.
 
     Args:
-        cover: how much of each pixel every phase but the matrix covers, (4, y, x), as `geometry.draw` returns
-            it.
+        cover: how much of each pixel every phase but the matrix covers, (4, y, x), see `geometry.Field`.
         rng: source of randomness: brightness, contrast, illumination, roughness and noise.
         um_per_px: pixel size.
 
@@ -32,21 +38,30 @@ def render(cover: np.ndarray, rng: np.random.Generator, um_per_px: float) -> np.
     """
     shape = cover.shape[1:]
     carbide = cover.max(axis=0)
-    width = max(_EDGE_UM / um_per_px, 0.8)
-    surround = gaussian_filter(carbide, width)
-    image = _MATRIX + np.max(_BRIGHTNESS[:, None, None] * cover, axis=0)
-    image += _RIM * (carbide - surround)  # a bright rim inside the outline, an etching groove outside
-    slope_y, slope_x = np.gradient(surround)
-    image += _RELIEF * (slope_x + slope_y)
-    image += _GRAIN * _rough(rng, shape, 1.2) * (1 - carbide)
-    image = gaussian_filter(image, _BLUR_PX)
+    image = _MATRIX + np.sum(_SIGNAL[:, None, None] * cover, axis=0)
+    image += _edges(np.where(cover[1] > 0, 0, carbide), _EDGE_UM / um_per_px)
+    image += _edges(cover[1], _NETWORK_EDGE_UM / um_per_px)
+    for size, strength in _MATRIX_TEXTURE:
+        scale = max(size / um_per_px, _NARROWEST)
+        image += strength * _rough(rng, shape, scale) * (1 - carbide)
+    image = gaussian_filter(image, np.hypot(_BLUR_PX, _BLUR_UM / um_per_px))
     y, x = (np.linspace(-1, 1, n) for n in shape)
     tilt_x, tilt_y, bowl = rng.normal(0, [0.07, 0.07, 0.05])
     light = 1 + tilt_x * x[None, :] + tilt_y * y[:, None] + bowl * (x[None, :] ** 2 + y[:, None] ** 2 - 2 / 3)
-    contrast, brightness = np.exp(rng.normal(0, 0.08)), rng.normal(0, 6)
-    image = image * light * contrast + brightness
-    image += _NOISE * rng.normal(size=shape)
+    image = image * light + _NOISE * rng.normal(size=shape)
+    # The operator turns contrast and brightness towards what fills the scale, never quite.
+    contrast = (_SPREAD / max(image.std(), _NOISE)) ** 0.7 * np.exp(rng.normal(0, 0.08))
+    image = _MIDDLE + rng.normal(0, 10) + contrast * (image - image.mean())
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _edges(cover: np.ndarray, width: float) -> np.ndarray:
+    """Bright rims within outlines, grooves beside them, and shading; ``width`` of the effect in px."""
+    surround = gaussian_filter(cover, max(width, _NARROWEST))
+    step = cover - surround
+    slope_y, slope_x = np.gradient(surround)
+    effect = _RIM * np.clip(step, 0, None) + _GROOVE * np.clip(step, None, 0) + _RELIEF * (slope_x + slope_y)
+    return min(1.0, width / _NARROWEST) * effect  # pixels average what they do not resolve
 
 
 def _rough(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> np.ndarray:
