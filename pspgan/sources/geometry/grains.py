@@ -11,16 +11,16 @@ from scipy.spatial import cKDTree
 
 from .domain import Domain
 
-_CORE = 0.65  # least distance between the seeds of two grains, in grain sizes
+_SHAKING = 0.33  # largest departure of a grain's seed from a lattice, in steps of that
 _SWELLING = 1.5  # how much thicker the network is where three grains meet
 _ASPECT = 70.0  # length of a Widmanstaetten needle over its thickness
 _BUNDLE = 4.0  # needles that lie side by side, on average
-_LATTICE = 48  # points along an axis at which the network is looked for around a field
+_LATTICE = 16  # points along an axis at which the network is looked for around a field
 
 
 @dataclass(frozen=True)
 class Grains:
-    """Voronoi grains, whose seeds keep a distance, in the plane of the section.
+    """Equiaxed grains in the plane of the section: the Voronoi cells of a shaken lattice.
 
     Attributes:
         seed: (grain, 2) um, x first.
@@ -61,7 +61,7 @@ def draw_grains(
         framing: see `Framing`.
         clearance: how far from the boundaries a field within a grain has to stay.
     """
-    seed = _hard_core(rng, half + 3 * size, size)
+    seed = _equiaxed(rng, half + 3 * size, size)
     first, second, *_ = np.argsort((seed**2).sum(axis=1))
     chance = np.triu(rng.uniform(size=(len(seed), len(seed))), 1)
     carries = chance + chance.T < coverage
@@ -81,12 +81,11 @@ def draw_grains(
 
 
 def network_is_near(grains: Grains, half: np.ndarray, reach: float) -> bool:
-    """Whether carbide ``reach`` um from the middle of a boundary may lie in the field or that near to it."""
-    y, x = (np.linspace(-h - reach, h + reach, _LATTICE) for h in half)
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    to_edge, carries, _ = grains.to_boundary(points)
-    step = max(x[1] - x[0], y[1] - y[0])
-    return bool(np.any(carries & (to_edge < reach + step)))
+    """Whether the middle of a boundary with carbide lies within ``reach`` um of a field, y first."""
+    y, x = (np.linspace(-h, h, _LATTICE) for h in half)
+    to_edge, carries, _ = grains.to_boundary(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+    between = math.hypot(x[1] - x[0], y[1] - y[0]) / 2  # from a point of the field to one of the lattice
+    return bool(np.any(carries & (to_edge < reach + between)))
 
 
 def draw_network(grains: Grains, thickness: float, size: float, rng: Generator, domain: Domain) -> np.ndarray:
@@ -131,15 +130,18 @@ def draw_needles(
     return cover
 
 
-def _hard_core(rng: Generator, half: np.ndarray, size: float) -> np.ndarray:
-    """Seeds (seed, 2) um, x first, one in ``size`` squared on average, no two closer than `_CORE`."""
-    height, width = 2 * half
-    wanted = max(int(height * width / size**2), 8)
-    trials = rng.uniform(-half[::-1], half[::-1], (40 * wanted, 2))
-    seeds = trials[:1]
-    for trial in trials[1:]:
-        if ((seeds - trial) ** 2).sum(axis=1).min() > (_CORE * size) ** 2:
-            seeds = np.concatenate([seeds, trial[None]])
-            if len(seeds) == wanted:
-                break
-    return seeds
+def _equiaxed(rng: Generator, half: np.ndarray, size: float) -> np.ndarray:
+    """Seeds (seed, 2) um, x first, one in ``size`` squared: a hexagonal lattice, turned and shaken."""
+    step = size * math.sqrt(2 / math.sqrt(3))
+    reach = math.ceil(np.linalg.norm(half) / step * 2 / math.sqrt(3)) + 1
+    row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
+    lattice = np.stack([column + row % 2 / 2, row * math.sqrt(3) / 2], axis=1) + rng.uniform(-0.5, 0.5, 2)
+    angle, (turn, radius) = rng.uniform(0, 2 * np.pi), rng.uniform(size=(2, len(row)))
+    shaken = (
+        _SHAKING
+        * np.sqrt(radius)[:, None]
+        * np.stack([np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn)], 1)
+    )
+    cosine, sine = math.cos(angle), math.sin(angle)
+    seed = step * (lattice + shaken) @ np.array([[cosine, sine], [-sine, cosine]])
+    return seed[(np.abs(seed) < half[::-1] + step).all(axis=1)]

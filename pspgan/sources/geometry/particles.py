@@ -55,13 +55,13 @@ def draw_particles(
 def _unresolved(
     mean_diameter: float, sigma: float, fraction: float, bare: np.ndarray, rng: Generator, domain: Domain
 ) -> np.ndarray:
-    """Cover (y, x) of particles smaller than a pixel: gamma distributed, and blurred as outlines are."""
+    """Cover (y, x) of particles smaller than a pixel: beta distributed, and blurred as outlines are."""
     # A pixel of area a holds a Poisson number of particles of area A: the variance of the covered share is
     # fraction * E[A^2] / E[A] / a, less for particles that keep clear of one another.
     per_particle = np.pi / 4 * (mean_diameter / domain.um_per_px) ** 2 * math.exp(5 * sigma**2)
-    variance = fraction * (1 - fraction) ** 2 * per_particle
-    cover = rng.gamma(fraction**2 / variance, variance / fraction, domain.shape)
-    return gaussian_filter(np.minimum(cover, 1.0), 0.5) * ~bare
+    together = max(1 / (per_particle * (1 - fraction)) - 1, 0.2)
+    cover = rng.beta(fraction * together, (1 - fraction) * together, domain.shape)
+    return gaussian_filter(cover, 0.5) * ~bare
 
 
 def _place(

@@ -89,19 +89,13 @@ def draw(
     margin = 0.5 * structure.mean_diameter * math.exp(_MARGIN * structure.diameter_sigma)
     grains, network = None, False
     if structure.grain_size > 0:
-        thickest = _THICKEST * structure.network_thickness
+        reach = _THICKEST * structure.network_thickness + structure.denuded_width
         grains = draw_grains(
-            rng,
-            half,
-            structure.grain_size,
-            structure.network_coverage,
-            framing,
-            thickest + structure.denuded_width,
+            rng, half, structure.grain_size, structure.network_coverage, framing, clearance=reach + margin
         )
         # What lies in the margin matters where the network reaches into it, and costs time elsewhere.
-        reach = margin + thickest + structure.denuded_width
-        network = structure.network_thickness > 0 and network_is_near(grains, half, reach)
-        margin = reach if network else margin
+        network = structure.network_thickness > 0 and network_is_near(grains, half + margin, reach)
+        margin += reach if network else 0.0
     domain = Domain(shape, um_per_px, margin)
     cover = np.zeros((len(PHASES) - 1, *domain.shape))
     bare = np.zeros(domain.shape, dtype=bool)  # where no particle may reach
@@ -136,5 +130,5 @@ def draw(
             rng,
             domain,
         )
-        cover[2] *= cover[0] == 0
+        cover[2] *= 1 - cover[0]
     return Field(cover[:, *domain.field], diameters)
