@@ -20,23 +20,28 @@ OUT.mkdir(exist_ok=True)
 # ## Look at the material
 #
 # A condition is written as temperature (degC), time and cooling: `800-24H-Q` is 800 degC, 24 hours, quench.
+# Small fields lie within a grain; large ones show the carbide network around the grains, in which particles
+# are a texture that pixels no longer resolve.
 
 # %%
-conditions = ["700-5-Q", "800-5-Q", "800-24H-Q", "970-90-Q", "900-5-AR", "970-5-FC"]
-gallery = psp.simulate(n=6, size=160, seed=3, conditions=conditions)
+conditions = ["700-5-Q", "800-5-Q", "800-24H-Q", "970-90-Q", "970-5-FC", "1100-1H-650-1H"]
+near = psp.simulate(n=6, size=160, seed=3, conditions=conditions)
+far = psp.simulate(n=6, size=160, seed=3, conditions=conditions, um_per_px=1.5)
 
-figure, axes = plt.subplots(1, 6, figsize=(9.6, 1.9), layout="constrained")
-for axis, image, condition in zip(axes, gallery["micrograph"].values, conditions, strict=True):
-    axis.imshow(image, cmap="gray", vmin=0, vmax=255)
-    axis.set_title(condition, fontsize=10)
-    axis.axis("off")
+figure, axes = plt.subplots(2, 6, figsize=(9.6, 3.6), layout="constrained")
+for row, ensemble in zip(axes, (near, far), strict=True):
+    for axis, image, condition in zip(row, ensemble["micrograph"].values, conditions, strict=True):
+        axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+        axis.set(title=condition if ensemble is near else "", xticks=[], yticks=[])
+    width = ensemble.sizes["x"] * float(ensemble["um_per_px"][0])
+    row[0].set_ylabel(f"{width:.0f} µm wide")
 figure.savefig(OUT / "gallery.png", dpi=100)
 
 # %% [markdown]
 # ## Simulate, and keep the ensemble
 #
-# 18 of the 60 combinations of levels, four specimens each. `phase` and the coordinates `true_*` hold the
-# truth.
+# 23 of the 120 combinations of levels, four specimens each. `phase`, the coordinates `true_*` and
+# `particle_diameter` hold the truth.
 
 # %%
 steel = psp.simulate(n=360, size=64, seed=0)

@@ -99,7 +99,7 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
     ):
         exec(code, names)
     assert names["x"].shape == (2, 1, names["gen"].sizes["y"], names["gen"].sizes["x"])
-    assert names["gen"].sizes["sample"] == 18 * 4
+    assert names["gen"].sizes["sample"] == len(CONDITIONS) * 4
     assert names["structure"]["std"].notnull().all()
     assert (tmp_path / "report.html").exists()
     (code,) = blocks(ROOT / "docs" / "statistics-and-linkage.md", "python")  # goes on from there

@@ -108,21 +108,41 @@ def import_table(
 def simulate(
     out: Out = Path("simulated.zarr"),
     n: Annotated[int, typer.Option("-n", help="Micrographs.")] = 600,
-    size: Annotated[int, typer.Option(help="Side of each, px.")] = 64,
+    size: Annotated[str, typer.Option(help="Side of each, px, or WIDTHxHEIGHT.")] = "64",
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
     conditions: Annotated[str | None, typer.Option(help='Comma-separated, e.g. "800-5-Q,800-24H-Q".')] = None,
-    um_per_px: Annotated[float | None, typer.Option(help="Pixel size in um.")] = None,
+    um_per_px: Annotated[float, typer.Option(help="Pixel size in um.")] = 0.07,
+    specimens: Annotated[int, typer.Option(help="Specimens a condition.")] = 4,
+    framing: Annotated[
+        str, typer.Option(help="Where micrographs are taken: grain, boundary (on the network) or random.")
+    ] = "grain",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; default: one a core where there is much to draw.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate annealed steel whose structure is known, to try things on.
 
     Example: `pspgan simulate -n 600 --size 64 -o simulated.zarr`
+
+    Small fields lie within a grain and show particles, pearlite and needles; those of some 50 um and more
+    show the carbide network.
+
+    Example: `pspgan simulate -n 200 --size 256 --um-per-px 1 --conditions "970-90-Q" -o network.zarr`
     """
     from ..ensemble import write_ensemble
-    from ..sources import describe, heat_treatment
+    from ..sources import describe, heat_treatment, options
 
-    given = {"um_per_px": um_per_px} if um_per_px else {}
-    dataset = heat_treatment.simulate(n, size, seed, listed(conditions), **given)
+    dataset = heat_treatment.simulate(
+        n,
+        options.parse_size(size),
+        seed,
+        listed(conditions),
+        um_per_px,
+        specimens,
+        framing=framing,  # type: ignore[arg-type]
+        workers=workers,
+    )
     write_ensemble(dataset, out, overwrite=overwrite)
     say(f"{out}: {describe(dataset)}", f"pspgan train {out} --preset demo -o run")
 

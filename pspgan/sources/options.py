@@ -80,6 +80,21 @@ def parse_crop(text: str) -> tuple[int, int]:
     return int(match[2]), int(match[1])
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Read the size of fields, one side or width x height, into (rows, columns).
+
+    Raises:
+        ValueError: the text is no size.
+
+    >>> parse_size("64"), parse_size("645x481")
+    ((64, 64), (481, 645))
+    """
+    match = re.fullmatch(r"\s*([1-9]\d{0,5})\s*(?:[xX×]\s*([1-9]\d{0,5})\s*)?", text)
+    if match is None:
+        raise ValueError(f'size "{text}" is no size; write one side or width x height in px, such as 645x481')
+    return int(match[2] or match[1]), int(match[1])
+
+
 def tiling(side: int | None, um_per_px: float | None, enlarge: float) -> Tiling | None:
     """How images are cut into tiles; None where they are not.
 
