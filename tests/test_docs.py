@@ -12,6 +12,7 @@ import xarray as xr
 
 import pspgan as psp
 from pspgan.cli import app
+from pspgan.sources.heat_treatment import CONDITIONS
 from pspgan.training.config import PRESETS, TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[1]
