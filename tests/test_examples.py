@@ -36,7 +36,7 @@ def run_script(tmp_path):
 
 
 def test_every_example_is_tested_here():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"own_images", "simulated_steel"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"own_images", "simulated_steel", "uhcsdb"}
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
@@ -63,6 +63,14 @@ def test_simulated_steel(run_script, tmp_path):
     for name in ("gallery.png", "side_by_side.png", "coarsening.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_uhcsdb(run_script, tmp_path, shared):
+    printed = run_script(EXAMPLES / "uhcsdb.py", shared / "uhcsdb")
+    assert "429 micrographs, 21 combinations, 25 specimens" in printed
+    assert "249 tiles of 256 x 256 px at 0.1 um/px, from 140 images" in printed
+    assert "show the same place" in printed
+    assert (tmp_path / "uhcsdb_example" / "real_beside_simulated.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.skipif(not ops.native_status().available, reason=str(ops.native_status()))
