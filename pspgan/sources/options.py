@@ -47,11 +47,10 @@ def factor_option(name: str, column: str, unit: str, scale: str) -> str | None:
     >>> factor_option("time", "t (min)", "min", "log")
     "--factor 'time=t (min):min:log'"
     """
-    text = ":".join([name if name == column else f"{name}={column}", unit, scale]).rstrip(":")
-    said = {"column": column, "unit": unit, "scale": scale}
-    if parse_factors([text]) != {name: {key: value for key, value in said.items() if value}}:
+    if ":" in column + unit:
         return None
-    return f"--factor {shlex.quote(text)}"
+    text = ":".join([name if name == column else f"{name}={column}", unit, scale])
+    return f"--factor {shlex.quote(text.rstrip(':'))}"
 
 
 def parse_map(options: Iterable[str]) -> dict[str, dict[str, str]]:
