@@ -1,7 +1,9 @@
 """Any factors go the whole way, from a table to the report: nothing on it asks what they are."""
 
+import ast
 import csv
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +46,18 @@ def write_table(folder, levels, left_out):
     with (folder / "table.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["file", "bar no.", "um/px", *levels], *rows])
     return folder / "table.csv"
+
+
+def test_only_sources_of_steel_know_what_was_done_to_steel():
+    knowing = {"process/space.py", "sources/uhcsdb.py", "sources/heat_treatment.py"}  # the first for uhcsdb()
+    package = Path(psp.__file__).parent
+    found = {
+        file.relative_to(package).as_posix()
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and node.value in ("temperature", "cooling", "Q", "FC")
+    }
+    assert found == knowing
 
 
 @pytest.mark.slow

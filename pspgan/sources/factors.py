@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,7 +226,10 @@ def _column_factor(name: Any, keys: Any, where: str) -> ColumnFactor:
     if keys is None or keys == "":  # in YAML, a name and nothing after it
         keys = {}
     if not isinstance(keys, Mapping):
-        raise SourceError(f'{where} is "{keys}", not keys with values; write {name}: {{column: {keys}}}')
+        column = keys if isinstance(keys, str) else "COLUMN"
+        raise SourceError(
+            f"{where} is {reprlib.repr(keys)}, not keys with values; write {name}: {{column: {column}}}"
+        )
     try:
         return ColumnFactor(**{"column": str(name)} | {str(key): value for key, value in keys.items()})
     except ValidationError as error:
@@ -238,7 +242,8 @@ def _column_factor(name: Any, keys: Any, where: str) -> ColumnFactor:
     if key == "scale":
         raise SourceError(f'{where}: scale "{value}" is none of {", ".join(SCALES)}')
     place = " ".join(map(str, first["loc"]))
-    raise SourceError(f"{where}: {place}: {first['msg']} (got {value!r})"[:400])
+    # What aliases of YAML stand for can be as long as a book.
+    raise SourceError(f"{where}: {place}: {first['msg']} (got {reprlib.repr(value)})")
 
 
 class _Texts(yaml.BaseLoader):

@@ -85,6 +85,12 @@ rod:
 """
 
 
+# Aliases that stand for 10^12 words.
+BOMB = "&a0 [x, x, x, x, x, x, x, x, x, x]"
+for k in range(1, 12):
+    BOMB = f"&a{k} [{', '.join([BOMB, *[f'*a{k - 1}'] * 9])}]"
+
+
 def lines_on(dataset, start):
     return [line for line in describe(dataset).splitlines() if line.startswith(start)]
 
@@ -127,8 +133,9 @@ def test_numbers_and_names_in_python(write, images):
             r'factor time: unknown key "scael"; did you mean "scale"\? \(column, unit, scale',
         ),
         ("time: {scale: cubic}", 'factor time: scale "cubic" is none of linear, log, nominal'),
-        ("time: minutes", r'factor time is "minutes", not keys with values; write time: \{column: minutes\}'),
-        ("time: [minutes]", "factor time is .* not keys with values"),
+        ("time: minutes", r"factor time is 'minutes', not keys with values; write time: \{column: minutes\}"),
+        ("time: [minutes]", r"factor time is \['minutes'\], not keys with values; write time: \{column: COL"),
+        (f"time: {{levels: [{BOMB}]}}", r"factor time: levels 0: .*string \(got \[\["),
         ("time: {column: }", "factor time: column: .*at least 1 character"),
         ("time: {levels: 5}", "factor time: levels: .*tuple"),
         ("time: {levels: [1, 8, 8.0]}", "factor time repeats a level"),

@@ -280,7 +280,7 @@ def test_arguments_that_do_not_fit(heat, images):
     ):
         with pytest.raises(SourceError, match=message):
             table.read(heat, images, **ARGUMENTS | change)
-    with pytest.raises(SourceError, match=r'cooling is "cool", not keys .* write cooling: \{column: cool\}'):
+    with pytest.raises(SourceError, match=r"cooling is 'cool', not keys .* write cooling: \{column: cool\}"):
         table.read(heat, images, **ARGUMENTS | {"factors": {"cooling": "cool"}})
 
 
