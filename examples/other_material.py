@@ -4,7 +4,7 @@
 # Nothing in pspgan but the source of UHCSDB and the simulated steel knows what a heat treatment is. Here a
 # precipitation-hardened alloy goes the whole way: its factors are alloy content and quench rate, and they
 # come from the headers of a table or from a file. The alloy is made up with two laws, so that what the
-# linkage finds can be checked. Takes about a minute on two CPU cores; everything is written to
+# linkage finds can be checked. Takes a minute or two on two CPU cores; everything is written to
 # `other_material/`.
 
 # %%

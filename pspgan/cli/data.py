@@ -89,8 +89,8 @@ def import_table(
     Example: `pspgan import table heat.csv images/ --factor temperature=T:degC --factor time=minutes:min:log
     --factor cooling --specimen heat_no -o real.zarr`
 
-    With neither --factor nor --factors, every column that can be a factor is one. What became of the columns
-    is said in the output, and how to name it.
+    With neither --factor nor --factors, every column that can be a factor is one. The output says what became
+    of each column, and which options say the same.
 
     Example: `pspgan import table heat.csv images/ --factors factors.yaml --specimen heat_no -o real.zarr`
     """
