@@ -111,9 +111,7 @@ def test_import_table(run, tmp_path):
     code, text, err = run("import", "table", table, images, "--specimen", "heat", "-o", out, "--overwrite")
     assert code == 0, err
     assert "factor cool: nominal, 2 levels: WQ, air" in text
-    assert (
-        "factors are what the columns say; the same, named: --factor T --factor min --factor cool\n" in text
-    )
+    assert "factors are what the columns say; the same: --factor T --factor min --factor cool\n" in text
     factors = tmp_path / "factors.yaml"
     factors.write_text("cooling: {column: cool, levels: [Q, air]}\n")
     words = ["import", "table", table, images, "--factors", factors, "--specimen", "heat", "-o", out]

@@ -28,7 +28,8 @@ def factor_lines(
     for name, factor in factors.columns.items():
         column = "" if factor.column == name else f' (column "{factor.column}")'
         line = f"factor {name}{column}: {_in_words(space[name])}"
-        empty = [space[name].format(level) for level in space[name].levels if level not in set(values[name])]
+        there = set(values[name])
+        empty = [space[name].format(level) for level in space[name].levels if level not in there]
         if empty:
             line += f"; in no row: {some(empty)}"
         if name in wide:
@@ -37,7 +38,7 @@ def factor_lines(
         lines.append(line)
     if factors.inferred:
         what = "the same with a log axis" if wide else "the same"
-        lines.append(f"factors are what the columns say; {what}, named: {factors.saying(wide)}")
+        lines.append(f"factors are what the columns say; {what}: {factors.saying(wide)}")
     return lines
 
 

@@ -164,7 +164,9 @@ class TableFactors:
             for name, factor in self.columns.items()
             if self.inferred or name in scales
         ]
-        return f"{listed} in a file (--factors FILE)" if None in options else " ".join(options)
+        if None in options:
+            return f"{listed or 'named'} in a file (--factors FILE), for the colon in a header"
+        return " ".join(options)
 
 
 def given_factors(given: Mapping[str, Any] | str | os.PathLike) -> TableFactors:

@@ -221,8 +221,8 @@ def test_columns_become_factors_where_nobody_says(write, images):
 def test_options_that_are_told_do_what_they_say(write, images):
     """Written as told, they give the same space with the log axes."""
     ds = table.read(write(), images, **SPOKEN)
-    (line,) = lines_on(ds, "factors are what the columns say; the same with a log axis, named: ")
-    words = shlex.split(line.partition("named: ")[2])
+    (line,) = lines_on(ds, "factors are what the columns say; the same with a log axis: ")
+    words = shlex.split(line.partition("axis: ")[2])
     assert words[::2] == ["--factor"] * 4
     named = table.read(write(), images, factors=parse_factors(words[1::2]), **SPOKEN)
     inferred, said = ensemble.space_of(ds), ensemble.space_of(named)
@@ -245,7 +245,13 @@ def test_one_named_factor_gets_one_option(write, images, factors):
     table_ = write(**{"a:b": [1, 2, 400] * 4})
     arguments["factors"] = {"ratio": {"column": "a:b"}}
     (line,) = lines_on(table.read(table_, images, **arguments), "factor ")
-    assert line.endswith("a log axis may fit: scale: log under ratio in a file (--factors FILE)")
+    assert line.endswith(
+        "a log axis may fit: scale: log under ratio in a file (--factors FILE), for the colon in a header"
+    )
+    flat = {"time [min]": [1, 2] * 6, "rate / K/s": [1, 2] * 6}
+    ds = table.read(write(**flat, **{"a:b": [1, 2, 4] * 4}), images, **SPOKEN)
+    (line,) = lines_on(ds, "factors are what the columns say; the same: ")
+    assert line.endswith("named in a file (--factors FILE), for the colon in a header")
 
 
 @pytest.mark.parametrize(
