@@ -46,16 +46,18 @@ with open(OUT / "sintering.csv", "w", newline="") as file:
 # %% [markdown]
 # ## Import
 #
-# Columns of numbers become ordinal factors, with a unit and an axis; columns of names nominal ones. The
-# specimen column is what keeps scores honest: images of one specimen are never on both sides of a split.
+# Columns of numbers become ordinal factors, with a unit and an axis; columns of names nominal ones. Where
+# factors are left out, or come from a file, see `other_material.py`. The specimen column is what keeps
+# scores honest: images of one specimen are never on both sides of a split.
 
 # %%
 micrographs = psp.sources.table.read(
     OUT / "sintering.csv",
     OUT / "images",
-    columns={"temperature": "T", "time": "hours"},
-    units={"temperature": "degC", "time": "h"},
-    scales={"time": "log"},
+    factors={
+        "temperature": {"column": "T", "unit": "degC"},
+        "time": {"column": "hours", "unit": "h", "scale": "log"},
+    },
     specimen="specimen",
     um_per_px="um_per_px",
     licence="CC0",

@@ -106,6 +106,24 @@ def test_import_table(run, tmp_path):
     imported = psp.open_ensemble(out)
     assert imported["condition"].values.tolist() == ["800-5-Q", "900-60-air", "800-60-air"]
     assert ensemble.space_of(imported)["time"].scale == "log"
+    assert 'factor time (column "min"): ordinal, 2 levels, 5 to 60 min, log axis' in text
+
+    code, text, err = run("import", "table", table, images, "--specimen", "heat", "-o", out, "--overwrite")
+    assert code == 0, err
+    assert "factor cool: nominal, 2 levels: WQ, air" in text
+    assert "factors are what the columns say; the same: --factor T --factor min --factor cool\n" in text
+    factors = tmp_path / "factors.yaml"
+    factors.write_text("cooling: {column: cool, levels: [Q, air]}\n")
+    words = ["import", "table", table, images, "--factors", factors, "--specimen", "heat", "-o", out]
+    code, text, err = run(*words, "--map", "cooling:WQ=Q", "--overwrite")
+    assert (code, 'factor cooling (column "cool"): nominal, 2 levels: Q, air' in text) == (0, True), err
+    before = psp.open_ensemble(out)["condition"].values.tolist()
+    code, text, err = run(*words, "--overwrite")
+    assert (code, text) == (1, "")
+    assert 'heat.csv, row 2: cooling "WQ" is none of the levels Q, air; map it, for example with' in err
+    assert psp.open_ensemble(out)["condition"].values.tolist() == before == ["Q", "air", "air"]
+    code, _, err = run(*words, "--factor", "min", "--overwrite")
+    assert (code, "--factor and --factors both name factors" in err) == (1, True)
 
 
 def test_import_of_uhcsdb(run, shared, tmp_path):

@@ -12,6 +12,7 @@ import xarray as xr
 
 import pspgan as psp
 from pspgan.cli import app
+from pspgan.sources.factors import ColumnFactor, given_factors
 from pspgan.sources.heat_treatment import CONDITIONS
 from pspgan.training.config import PRESETS, TrainingConfig
 
@@ -127,6 +128,17 @@ def test_sessions_in_the_docs_show_what_happens():
         told = []
         failed = doctest.DocTestRunner(verbose=False).run(test, out=told.append).failed
         assert not failed, "".join(told)
+
+
+def test_files_of_factors_are_read(tmp_path):
+    (text,) = blocks(ROOT / "docs" / "importing.md", "yaml")
+    (tmp_path / "factors.yaml").write_text(text)
+    factors = given_factors(tmp_path / "factors.yaml").columns
+    assert list(factors) == ["temperature", "time", "cooling", "grade"]
+    assert factors["cooling"].spelled("WQ") == "Q"
+    assert factors["cooling"].spelled("n/a") == ""
+    table = (ROOT / "docs" / "importing.md").read_text().partition("| key |")[2].partition("All keys")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(ColumnFactor.model_fields)
 
 
 def test_page_on_training_lists_every_setting_and_preset():

@@ -62,8 +62,13 @@ def import_table(
     table: Annotated[Path, typer.Argument(help="CSV or XLSX, one row a micrograph.")],
     images: Annotated[Path, typer.Argument(help="Folder with the images.")],
     factor: Annotated[
-        list[str], typer.Option(help="A process factor: NAME=COLUMN[:UNIT[:SCALE]], in notation order.")
-    ],
+        list[str] | None,
+        typer.Option(help="A process factor: NAME=COLUMN[:UNIT[:SCALE]], in notation order."),
+    ] = None,
+    factors: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of factors: NAME: {column, unit, scale, levels, map}, keys optional."),
+    ] = None,
     out: Out = Path("real.zarr"),
     image: Annotated[str | None, typer.Option(help="Column that names the image.")] = None,
     specimen: Annotated[str | None, typer.Option(help="Column of the physical sample.")] = None,
@@ -83,14 +88,21 @@ def import_table(
 
     Example: `pspgan import table heat.csv images/ --factor temperature=T:degC --factor time=minutes:min:log
     --factor cooling --specimen heat_no -o real.zarr`
+
+    With neither --factor nor --factors, every column that can be a factor is one. The output says what became
+    of each column, and which options say the same.
+
+    Example: `pspgan import table heat.csv images/ --factors factors.yaml --specimen heat_no -o real.zarr`
     """
     from ..sources import options
     from ..sources import table as source
 
+    if factor and factors:
+        raise ValueError(f"--factor and --factors both name factors; write those of --factor into {factors}")
     dataset = source.read(
         table,
         images,
-        **options.parse_factors(factor),
+        factors=options.parse_factors(factor) if factor else factors,
         image_column=image,
         specimen=specimen,
         um_per_px=number_or_column(um_per_px),

@@ -90,6 +90,7 @@ class ProcessSpace:
         columns: Mapping[str, Sequence[Value]],
         units: Mapping[str, str] | None = None,
         scales: Mapping[str, str] | None = None,
+        levels: Mapping[str, Sequence[Value]] | None = None,
     ) -> ProcessSpace:
         """The space that a table spans: numeric columns become ordinal factors, text nominal ones.
 
@@ -97,20 +98,25 @@ class ProcessSpace:
             columns: factor name -> one value a row, rows aligned; their combinations count as observed.
             units: factor name -> unit, for ordinal factors.
             scales: factor name -> ``"linear"`` (default) or ``"log"``.
+            levels: factor name -> its levels in the order of class indices, also those without a row; by
+                default those that occur, sorted.
+
+        Raises:
+            ConditionError: a row with a value outside given levels.
 
         >>> columns = {"time": [5, 90, 5], "cooling": ["Q", "Q", "AR"]}
         >>> space = ProcessSpace.infer(columns, units={"time": "min"})
         >>> [str(c) for c in space.observed_conditions]
         ['5-AR', '5-Q', '90-Q']
         """
-        units, scales = units or {}, scales or {}
+        units, scales, given = units or {}, scales or {}, levels or {}
         factors = []
         for name, values in columns.items():
             numeric = all(isinstance(v, (int, float, np.integer, np.floating)) for v in values)
-            levels = tuple(sorted({float(v) if numeric else str(v) for v in values}))
+            levels = given.get(name) or sorted({float(v) if numeric else str(v) for v in values})
             kind = "ordinal" if numeric else "nominal"
             scale = scales.get(name, "linear")
-            factors.append(Factor(name, levels, kind, units.get(name, "") if numeric else "", scale))
+            factors.append(Factor(name, tuple(levels), kind, units.get(name, "") if numeric else "", scale))
         space = cls(tuple(factors))
         rows = zip(*columns.values(), strict=True)
         return space.observing(space.condition(list(row)) for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 
 from .tiles import Tiling
@@ -11,7 +12,7 @@ SCALES = ("linear", "log", "nominal")
 
 
 def parse_factors(options: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Read factors, ``NAME=COLUMN[:UNIT[:SCALE]]`` or just ``NAME``, into arguments of `table.read`.
+    """Read factors, ``NAME=COLUMN[:UNIT[:SCALE]]`` or just ``NAME``, into the argument of `table.read`.
 
     Without ``COLUMN`` it is the column of that name; ``SCALE`` is linear, log, or nominal (numbers that are
     only names).
@@ -19,29 +20,37 @@ def parse_factors(options: Iterable[str]) -> dict[str, dict[str, str]]:
     Raises:
         ValueError: an option that does not fit, or a factor given twice.
 
-    >>> parse_factors(["time=minutes:min:log"])
-    {'columns': {'time': 'minutes'}, 'units': {'time': 'min'}, 'scales': {'time': 'log'}}
+    >>> parse_factors(["time=minutes:min:log", "cooling"])
+    {'time': {'column': 'minutes', 'unit': 'min', 'scale': 'log'}, 'cooling': {'column': 'cooling'}}
     """
-    arguments: dict[str, dict[str, str]] = {"columns": {}, "units": {}, "scales": {}}
+    factors: dict[str, dict[str, str]] = {}
     for option in options:
         head, equals, rest = option.partition("=")
         parts = (rest if equals else head).split(":")
         column, unit, scale, *more = (part.strip() for part in [*parts, "", ""])
         name = head.split(":")[0].strip()
-        if not name or not column or any(more) or name in arguments["columns"]:
-            repeated = name in arguments["columns"]
-            why = "gives a factor again" if repeated else "is not NAME=COLUMN[:UNIT[:SCALE]]"
+        if not name or not column or any(more) or name in factors:
+            why = "gives a factor again" if name in factors else "is not NAME=COLUMN[:UNIT[:SCALE]]"
             raise ValueError(
                 f'factor "{option}" {why}; write for example temperature=anneal_temp:degC:linear'
             )
         if scale and scale not in SCALES:
             raise ValueError(f'factor "{option}": scale "{scale}" is none of {", ".join(SCALES)}')
-        arguments["columns"][name] = column
-        if unit:
-            arguments["units"][name] = unit
-        if scale:
-            arguments["scales"][name] = scale
-    return arguments
+        said = {"column": column, "unit": unit, "scale": scale}
+        factors[name] = {key: value for key, value in said.items() if value}
+    return factors
+
+
+def factor_option(name: str, column: str, unit: str, scale: str) -> str | None:
+    """The option that `parse_factors` reads so, quoted for a shell; None where a colon stands in its way.
+
+    >>> factor_option("time", "t (min)", "min", "log")
+    "--factor 'time=t (min):min:log'"
+    """
+    if ":" in column + unit:
+        return None
+    text = ":".join([name if name == column else f"{name}={column}", unit, scale])
+    return f"--factor {shlex.quote(text.rstrip(':'))}"
 
 
 def parse_map(options: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ _SHOWN = 5  # names listed of each reason
 
 
 def describe(ensemble: xr.Dataset) -> str:
-    """Say in a few lines what an ensemble holds and what its import left out, and why.
+    """Say in a few lines what an ensemble holds, its factors, and what its import left out, and why.
 
     The complete lists are ``json.loads(ensemble.attrs["provenance"])["left_out"]``: reason -> names.
 
@@ -24,8 +24,8 @@ def describe(ensemble: xr.Dataset) -> str:
     combinations = len(set(ensemble["condition"].values.astype(str)))
     specimens = len(set(ensemble["specimen"].values.astype(str)))
     lines = [
-        f"{_count(n, 'micrograph')}, {_count(combinations, 'combination')}, {_count(specimens, 'specimen')} "
-        f"({width} x {height} px)"
+        f"{counted(n, 'micrograph')}, {counted(combinations, 'combination')}, "
+        f"{counted(specimens, 'specimen')} ({width} x {height} px)"
     ]
     lines += provenance.get("notes", [])
     unknown = int(np.isnan(ensemble["um_per_px"].values).sum())
@@ -38,10 +38,20 @@ def left_out_lines(left_out: Mapping[str, Sequence[str]]) -> list[str]:
     """One line a reason: how many, why, and the first names."""
     lines = []
     for reason, names in left_out.items():
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        lines.append(f"left out {len(names)}: {reason} ({', '.join(names[:_SHOWN])}{more})")
+        lines.append(f"left out {len(names)}: {reason} ({some(names)})")
     return lines
 
 
-def _count(n: int, noun: str) -> str:
+def some(names: Sequence[str], shown: int = _SHOWN) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def counted(n: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "level"), counted(3, "level")
+    ('1 level', '3 levels')
+    """
     return f"{n} {noun}{'' if n == 1 else 's'}"

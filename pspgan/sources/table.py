@@ -1,8 +1,4 @@
-"""Any table of micrographs and any folder of images as an ensemble, columns mapped by name.
-
-`pspgan.sources.options` reads the arguments off a command line: ``--factor temperature=anneal_temp:degC``,
-``--map cooling:WQX=Q``.
-"""
+"""Any table of micrographs and any folder of images as an ensemble, columns mapped by name."""
 
 from __future__ import annotations
 
@@ -12,38 +8,20 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from .. import __version__
 from ..ensemble import build
-from ..process import ProcessSpace, Value
+from .confirmation import factor_lines
+from .factors import TableFactors, given_factors, read_values
 from .image_folder import ImageFolder
-from .options import SCALES
-from .rows import Row, Rows, SourceError, as_number, read_table
+from .inference import infer_factors
+from .rows import Row, Rows, SourceError, read_table
 from .summary import left_out_lines
 from .tiles import Tiling, take
-
-_RESERVED = (
-    "sample",
-    "y",
-    "x",
-    "micrograph",
-    "phase",
-    "condition",
-    "specimen",
-    "um_per_px",
-    "microconstituent",
-    "image",
-    "offset_y",
-    "offset_x",
-    "split",
-    "seed",
-    "observed",
-    "statistics",
-)
-
 
 _NO_SPECIMEN = (
     "no specimen column: every image counts as a specimen of its own, "
@@ -55,14 +33,12 @@ def read(
     table: str | os.PathLike,
     images: str | os.PathLike,
     *,
-    columns: Mapping[str, str],
+    factors: Mapping[str, Any] | str | os.PathLike | None = None,
+    map: Mapping[str, Mapping[str, str]] | None = None,
     image_column: str | None = None,
     specimen: str | None = None,
     um_per_px: float | str | None = None,
     microconstituent: str | None = None,
-    units: Mapping[str, str] | None = None,
-    scales: Mapping[str, str] | None = None,
-    map: Mapping[str, Mapping[str, str]] | None = None,
     bar: int = 0,
     crop: tuple[int, int] | None = None,
     tile: Tiling | None = None,
@@ -74,20 +50,25 @@ def read(
 
     The process space is what the rows span: columns of numbers become ordinal factors, columns of names
     nominal ones. Rows without an image, rows with a blank factor and images without a row are left out,
-    counted and listed: `pspgan.sources.describe` tells of them, ``attrs["provenance"]`` keeps the lists.
+    counted and listed: `pspgan.sources.describe` tells of them and of every factor, ``attrs["provenance"]``
+    keeps the lists.
 
     Args:
         table: ``.csv`` (comma, semicolon or tab) or ``.xlsx`` (first sheet); the first row names the columns.
         images: folder that holds the images, at any depth.
-        columns: factor name -> column, in the order of the notation.
+        factors: what was done to the material, in the order of the notation: name -> ``column`` (by default
+            the name), ``unit`` (the column must then hold numbers), ``scale`` (``"linear"``, the default,
+            ``"log"``, or ``"nominal"`` for numbers that are only names), ``levels`` (all there may be, in the
+            order of class indices; by default those that occur, sorted) and ``map`` ({spelling: level}; a
+            blank level leaves the row out), all of them optional; or a YAML file of that. Where None, every
+            column that can be a factor and has no other role is one, named and with the unit that its header
+            says.
+        map: factor -> {spelling: level}, further ones, applied before a cell is read.
         image_column: column that names each row's image (a path in ``images``, a file name, or one without
             suffix); where None, the one column that does so in the most rows.
         specimen: column of the physical sample; where None every image counts as one, with a warning.
         um_per_px: pixel size in micrometre, one for all or a column; unknown where None or blank.
         microconstituent: column of labels.
-        units: factor -> unit, e.g. ``{"temperature": "degC"}``; the factor's column must then hold numbers.
-        scales: factor -> ``"linear"`` (default), ``"log"``, or ``"nominal"`` for numbers that are only names.
-        map: factor -> {spelling: level}, applied before a cell is read; a blank level leaves the row out.
         bar: rows of the instrument bar, cut off the bottom of every image.
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
         tile: cut images into tiles, at one pixel size if it has one; those that have none are left out.
@@ -95,37 +76,39 @@ def read(
         progress: show a bar on a terminal.
 
     Raises:
-        FileNotFoundError: the table or the folder is not there.
-        SourceError: a column is missing, a value cannot be used, or there is nothing to import.
+        FileNotFoundError: the table, the folder or the file of factors is not there.
+        SourceError: a column is missing, a value or what is said of a factor cannot be used, or there is
+            nothing to import.
         ImageError: a damaged image, or one of another size than the others.
     """
     path = Path(table)
-    units, scales, spellings = dict(units or {}), dict(scales or {}), dict(map or {})
-    _check_factors(columns, units, scales, spellings)
+    said = None if factors is None else given_factors(factors).mapped(map or {})
     rows = read_table(path)
-    needed = (*columns.values(), image_column, specimen, um_per_px, microconstituent)
-    rows.require(column for column in needed if isinstance(column, str))
+    roles = [name for name in (image_column, specimen, um_per_px, microconstituent) if isinstance(name, str)]
+    rows.require([*(factor.column for factor in said.columns.values()), *roles] if said else roles)
     folder = ImageFolder(Path(images))
     image_column = image_column or _image_column(rows, folder)
     left_out: dict[str, list[str]] = {}
-    kept, files = _choose(rows, folder, image_column, columns, spellings, left_out)
-    values = {
-        name: _values(kept, name, column, spellings.get(name, {}), units.get(name, ""), scales.get(name, ""))
-        for name, column in columns.items()
-    }
-    axes = {name: scale for name, scale in scales.items() if scale != "nominal"}
-    notes = [] if specimen else [_NO_SPECIMEN]
+    found = _with_images(rows, folder, image_column, left_out)
+    notes: list[str] = []
+    if said is None:
+        inferred, notes = infer_factors(rows, [row for row, _ in found], {image_column, *roles}, map or {})
+        said = inferred.mapped(map or {})
+    kept, files = _without_blanks(rows, folder, found, said, left_out)
+    values = {name: read_values(kept, name, said) for name in said.columns}
     if not specimen:
+        notes.append(_NO_SPECIMEN)
         warnings.warn(f"{path}: {_NO_SPECIMEN} (--specimen COLUMN)", stacklevel=2)
     names = [folder.name(file) for file in files]
     specimens = _specimens(kept, specimen) if specimen else names
     sizes = [_pixel_size(row, um_per_px) for row in kept]
     taken = take(files, names, sizes, tile, left_out, bar=[bar] * len(files), crop=crop, progress=progress)
     values = {name: taken.of_each(column) for name, column in values.items()}
+    space = said.space(values)
     return build(
         taken.micrograph,
         [list(point) for point in zip(*values.values(), strict=True)],
-        ProcessSpace.infer(values, units, axes),
+        space,
         origin="real",
         specimen=taken.of_each(specimens),
         um_per_px=taken.um_per_px,
@@ -139,37 +122,14 @@ def read(
             "images": str(folder.folder),
             "images_sha256": taken.sha256,
             "tile": tile and asdict(tile),
-            "columns": {**columns, "image": image_column, "specimen": specimen},
-            "notes": notes + taken.notes,
+            "columns": {name: factor.column for name, factor in said.columns.items()}
+            | {"image": image_column, "specimen": specimen},
+            "notes": factor_lines(said, space, values) + notes + taken.notes,
             "left_out": left_out,
         },
         licence=licence,
         attribution=attribution,
     )
-
-
-def _check_factors(
-    columns: Mapping[str, str],
-    units: Mapping[str, str],
-    scales: Mapping[str, str],
-    spellings: Mapping[str, Mapping[str, str]],
-) -> None:
-    if not columns:
-        raise SourceError(
-            "no factor given: say which columns hold the processing (--factor temperature=COLUMN:degC)"
-        )
-    for name in columns:
-        if name in _RESERVED:
-            raise SourceError(f'factor "{name}": ensembles use that name for something else; choose another')
-    for what, given in (("units", units), ("scales", scales), ("map", spellings)):
-        for name in given:
-            if name not in columns:
-                raise SourceError(f'{what}: "{name}" is none of the factors {", ".join(columns)}')
-    for name, scale in scales.items():
-        if scale not in SCALES:
-            raise SourceError(f'factor {name}: scale "{scale}" is none of {", ".join(SCALES)}')
-        if scale == "nominal" and name in units:
-            raise SourceError(f'factor {name} is nominal and cannot have the unit "{units[name]}"')
 
 
 def _image_column(rows: Rows, folder: ImageFolder) -> str:
@@ -187,20 +147,15 @@ def _image_column(rows: Rows, folder: ImageFolder) -> str:
     return names[0]
 
 
-def _choose(
-    rows: Rows,
-    folder: ImageFolder,
-    image_column: str,
-    columns: Mapping[str, str],
-    spellings: Mapping[str, Mapping[str, str]],
-    left_out: dict[str, list[str]],
-) -> tuple[list[Row], list[Path]]:
-    """Rows and their images; rows and images that lack something go to ``left_out``.
+def _with_images(
+    rows: Rows, folder: ImageFolder, image_column: str, left_out: dict[str, list[str]]
+) -> list[tuple[Row, Path]]:
+    """Rows and their images; rows without one and images without a row go to ``left_out``.
 
     Raises:
-        SourceError: a cell may mean several images, two rows mean one, or no row has everything.
+        SourceError: a cell may mean several images, two rows mean one, or no row has an image.
     """
-    chosen: list[tuple[Row, Path]] = []
+    found: list[tuple[Row, Path]] = []
     used: dict[Path, str] = {}
     for row in rows.rows:
         cell = row[image_column]
@@ -218,66 +173,47 @@ def _choose(
                 f"{row.place}: {files[0]} belongs to {used[files[0]]} already; remove one of the two rows"
             )
         used[files[0]] = row.name
-        for name, column in columns.items():
-            if not _spelled(row[column], spellings.get(name, {})):
-                left_out.setdefault(f"row where {name} is blank", []).append(row.name)
-                break
-        else:
-            chosen.append((row, files[0]))
+        found.append((row, files[0]))
     unused = [folder.name(file) for file in folder.files if file not in used]
     if unused:
         left_out["image without a row"] = unused
-    if not chosen:
+    _check_left(found, rows, folder, left_out)
+    return found
+
+
+def _without_blanks(
+    rows: Rows,
+    folder: ImageFolder,
+    found: Sequence[tuple[Row, Path]],
+    factors: TableFactors,
+    left_out: dict[str, list[str]],
+) -> tuple[list[Row], list[Path]]:
+    """Rows in which no factor is blank, and their images; the others go to ``left_out``.
+
+    Raises:
+        SourceError: no row has everything.
+    """
+    kept: list[tuple[Row, Path]] = []
+    for row, file in found:
+        blank = (name for name, factor in factors.columns.items() if not factor.spelled(row[factor.column]))
+        name = next(blank, None)
+        if name is None:
+            kept.append((row, file))
+        else:
+            left_out.setdefault(f"row where {name} is blank", []).append(row.name)
+    _check_left(kept, rows, folder, left_out)
+    chosen, files = zip(*kept, strict=True)
+    return list(chosen), list(files)
+
+
+def _check_left(
+    left: Sequence[tuple[Row, Path]], rows: Rows, folder: ImageFolder, left_out: Mapping[str, Sequence[str]]
+) -> None:
+    if not left:
         told = "; ".join(left_out_lines(left_out))
         raise SourceError(
             f"{rows.file} and {folder.folder}: nothing to import ({told or 'the table has no rows'})"
         )
-    kept, files = zip(*chosen, strict=True)
-    return list(kept), list(files)
-
-
-def _spelled(cell: str, spellings: Mapping[str, str]) -> str:
-    return str(spellings.get(cell, cell)).strip()
-
-
-def _values(
-    rows: Sequence[Row], name: str, column: str, spellings: Mapping[str, str], unit: str, scale: str
-) -> list[Value]:
-    """Numbers or names of one factor, one a row.
-
-    Raises:
-        SourceError: numbers and other text are mixed, a number cannot lie on the factor's axis, or two names
-            differ only in case.
-    """
-    texts = [_spelled(row[column], spellings) for row in rows]
-    numbers = [as_number(text) for text in texts]
-    if scale == "nominal" or not (unit or scale or any(number is not None for number in numbers)):
-        _check_names(rows, name, texts)
-        return texts
-    for row, text, number in zip(rows, texts, numbers, strict=True):
-        if number is None:
-            names = "" if unit or scale else f"; if these are names, --factor {name}={column}::nominal"
-            raise SourceError(
-                f'{row.place}: {name} "{text}" is not a number; correct the cell or map it with '
-                f"--map {name}:{text}=NUMBER{names}"
-            )
-        if scale == "log" and number <= 0:
-            raise SourceError(
-                f"{row.place}: {name} {number:g} cannot lie on a log axis; correct the cell, or choose "
-                f"another axis (--factor {name}={column}:{unit}:linear)"
-            )
-    return numbers
-
-
-def _check_names(rows: Sequence[Row], name: str, texts: Sequence[str]) -> None:
-    first: dict[str, str] = {}
-    for row, text in zip(rows, texts, strict=True):
-        other = first.setdefault(text.casefold(), text)
-        if other != text:
-            raise SourceError(
-                f'{row.place}: {name} "{text}" and "{other}" differ only in case, which conditions ignore; '
-                f"map it with --map {name}:{text}={other}"
-            )
 
 
 def _specimens(rows: Sequence[Row], column: str) -> list[str]:

@@ -19,9 +19,11 @@ ROWS = [
     ["d.png", 850.5, 5, "WQX", "rod 3", 0.1, "pearlite"],
 ]
 ARGUMENTS = {
-    "columns": {"temperature": "T (degC)", "time": "t_min", "cooling": "cool"},
-    "units": {"temperature": "degC", "time": "min"},
-    "scales": {"time": "log"},
+    "factors": {
+        "temperature": {"column": "T (degC)", "unit": "degC"},
+        "time": {"column": "t_min", "unit": "min", "scale": "log"},
+        "cooling": {"column": "cool"},
+    },
     "map": {"cooling": {"WQX": "Q"}},
     "specimen": "rod",
     "progress": False,
@@ -59,6 +61,11 @@ def images(tmp_path):
 @pytest.fixture
 def heat(tmp_path):
     return write_csv(tmp_path / "heat.csv")
+
+
+def saying(name, **keys):
+    """The arguments, with something else said of one factor."""
+    return ARGUMENTS | {"factors": ARGUMENTS["factors"] | {name: keys}}
 
 
 def replaced(row, column, value):
@@ -101,15 +108,11 @@ def test_every_form_of_the_table_gives_the_same(heat, images, tmp_path):
 
 
 def test_options_of_the_command_line(heat, images):
-    options = parse_factors(["temperature=T (degC):degC", "time=t_min:min:log", "cooling=cool"])
-    assert options == {key: ARGUMENTS[key] for key in ("columns", "units", "scales")}
+    options = ["temperature=T (degC):degC", "time=t_min:min:log", "cooling=cool"]
+    assert parse_factors(options) == ARGUMENTS["factors"]
     assert parse_map(["cooling:WQX=Q"]) == ARGUMENTS["map"]
-    assert parse_factors(["grade::nominal"]) == {
-        "columns": {"grade": "grade"},
-        "units": {},
-        "scales": {"grade": "nominal"},
-    }
-    assert parse_factors(["grade=alloy::nominal"])["columns"] == {"grade": "alloy"}
+    assert parse_factors(["grade::nominal"]) == {"grade": {"column": "grade", "scale": "nominal"}}
+    assert parse_factors(["grade=alloy::nominal"]) == {"grade": {"column": "alloy", "scale": "nominal"}}
     assert parse_map(["time:n/a="]) == {"time": {"n/a": ""}}
     for bad in ("=T", "T=", "a=b:c:log:e", "", "a=b::cubic"):
         with pytest.raises(ValueError, match=r"NAME=COLUMN|is none of linear, log, nominal"):
@@ -199,14 +202,14 @@ def test_ambiguous_and_repeated_images(heat, images, tmp_path):
 
 def test_missing_column_names_the_nearest(heat, images):
     for change in (
-        {"columns": {"temperature": "T (degK)"}, "units": {}, "scales": {}, "map": {}},
+        {"factors": {"temperature": {"column": "T (degK)"}}, "map": {}},
         {"specimen": "rot"},
         {"um_per_px": "Scael"},
         {"microconstituent": "klass"},
         {"image_column": "flie"},
     ):
         column, nearest = {
-            "columns": ("T (degK)", "T (degC)"),
+            "factors": ("T (degK)", "T (degC)"),
             "specimen": ("rot", "rod"),
             "um_per_px": ("Scael", "scale"),
             "microconstituent": ("klass", "class"),
@@ -249,8 +252,7 @@ def test_numbers_among_names_must_be_explained(images, tmp_path):
         SourceError, match=r'row 2: cooling "Q" is not a number.*--factor cooling=cool::nominal'
     ):
         table.read(path, images, **ARGUMENTS)
-    arguments = ARGUMENTS | {"scales": {"time": "log", "cooling": "nominal"}}
-    ds = table.read(path, images, **arguments)
+    ds = table.read(path, images, **saying("cooling", column="cool", scale="nominal"))
     assert ensemble.space_of(ds)["cooling"].levels == ("12", "Q")
 
 
@@ -262,18 +264,24 @@ def test_map_to_blank_leaves_the_row_out(images, tmp_path):
 
 def test_arguments_that_do_not_fit(heat, images):
     for change, message in (
-        ({"columns": {}}, "no factor given"),
-        ({"columns": {"specimen": "rod"}}, 'factor "specimen": ensembles use that name'),
-        (
-            {"units": {"pressure": "bar"}},
-            'units: "pressure" is none of the factors temperature, time, cooling',
-        ),
-        ({"map": {"cool": {}}}, 'map: "cool" is none of'),
-        ({"scales": {"time": "cubic"}}, 'factor time: scale "cubic" is none of linear, log, nominal'),
-        ({"scales": {"time": "nominal"}}, 'factor time is nominal and cannot have the unit "min"'),
+        ({"factors": {}}, "no factor given"),
+        (saying("specimen", column="rod"), 'factor "specimen": ensembles use that name'),
+        (saying("a/b", column="rod"), 'factor "a/b": a name has letters, digits and _'),
+        (saying("Time"), 'factors "time" and "Time" differ only in case'),
+        ({"map": {"cool": {}}}, 'map: "cool" is none of the factors temperature, time, cooling'),
+        (saying("time", scale="cubic"), 'factor time: scale "cubic" is none of linear, log, nominal'),
+        (saying("time", unit="min", scale="nominal"), 'time is nominal and cannot have the unit "min"'),
+        (saying("time", scael="log"), r'factor time: unknown key "scael"; did you mean "scale"\? \(column,'),
+        (saying("time", unit=["min"]), r"factor time: unit: .*string \(got \['min'\]\)"),
+        (saying("time", levels=(5, "soon"), unit="min"), 'time has a unit, but its level "soon" is not a'),
+        (saying("time", levels=(5, 5.0)), "factor time repeats a level"),
+        (saying("cooling", levels=("q", "Q")), "cooling: levels differ only in case"),
+        (saying("cooling", levels=()), "factor cooling has no levels"),
     ):
         with pytest.raises(SourceError, match=message):
             table.read(heat, images, **ARGUMENTS | change)
+    with pytest.raises(SourceError, match=r"cooling is 'cool', not keys .* write cooling: \{column: cool\}"):
+        table.read(heat, images, **ARGUMENTS | {"factors": {"cooling": "cool"}})
 
 
 def test_files_that_are_no_table(heat, images, tmp_path):
