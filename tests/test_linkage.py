@@ -221,7 +221,7 @@ def _table():
     origin = np.repeat(["real", "generated"], 10)
     specimen = np.array([f"s{i}" for i in range(20)])
     values = np.arange(20.0)[:, None]
-    return SpecimenTable(origin, specimen, conditions, np.full(20, 2), values, np.ones((20, 1)))
+    return SpecimenTable(origin, specimen, conditions, conditions, np.full(20, 2), values, np.ones((20, 1)))
 
 
 class TestRealAndGenerated:

@@ -90,7 +90,8 @@ def read(
         map: factor -> {spelling: level}, applied before a cell is read; a blank level leaves the row out.
         bar: rows of the instrument bar, cut off the bottom of every image.
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
-        tile: cut images into tiles, at one pixel size if it has one; those that have none are left out.
+        tile: cut images into tiles, at its pixel size if it has one; those that have none are left out.
+            Several pixel sizes become the last factor, ``pixel_size``.
         licence, attribution: of the images, shown wherever they are.
         progress: show a bar on a terminal.
 
@@ -122,10 +123,12 @@ def read(
     sizes = [_pixel_size(row, um_per_px) for row in kept]
     taken = take(files, names, sizes, tile, left_out, bar=[bar] * len(files), crop=crop, progress=progress)
     values = {name: taken.of_each(column) for name, column in values.items()}
+    points = list(zip(*values.values(), strict=True))
+    space, conditions = taken.placed(ProcessSpace.infer(values, units, axes), points)
     return build(
         taken.micrograph,
-        [list(point) for point in zip(*values.values(), strict=True)],
-        ProcessSpace.infer(values, units, axes),
+        conditions,
+        space,
         origin="real",
         specimen=taken.of_each(specimens),
         um_per_px=taken.um_per_px,

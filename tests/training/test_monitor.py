@@ -21,6 +21,7 @@ def measured():
         figures={},
         table=[{"condition": str(c), "micrographs": k + 1} for k, c in enumerate(conditions)],
         micrographs=[(c, shown[k], shown[k + 30]) for k, c in enumerate(conditions)],
+        um_per_px=[np.nan] * 30,
     )
 
 
