@@ -18,7 +18,7 @@ import xarray as xr
 
 from .. import __version__
 from ..ensemble import build
-from ..process import ProcessSpace, Value
+from ..process import PIXEL_SIZE, ProcessSpace, Value
 from .image_folder import ImageFolder
 from .options import SCALES
 from .rows import Row, Rows, SourceError, as_number, read_table
@@ -103,6 +103,11 @@ def read(
     path = Path(table)
     units, scales, spellings = dict(units or {}), dict(scales or {}), dict(map or {})
     _check_factors(columns, units, scales, spellings)
+    if tile is not None and tile.makes_factor and PIXEL_SIZE in columns:
+        raise SourceError(
+            f"tiles of several pixel sizes make {PIXEL_SIZE} a factor by themselves; leave --factor "
+            f"{PIXEL_SIZE} out"
+        )
     rows = read_table(path)
     needed = (*columns.values(), image_column, specimen, um_per_px, microconstituent)
     rows.require(column for column in needed if isinstance(column, str))
