@@ -93,10 +93,9 @@ def test_pixels_are_as_large_as_the_condition_says(tmp_path):
     space = ProcessSpace.uhcsdb().with_pixel_sizes([0.1, 0.4]).observing(["800-90-Q-0.1", "800-90-Q-0.4"])
     make_run(tmp_path, space, {"um_per_px": None, "reduction": 1}, reduction=1)
     model = psp.load(tmp_path)
+    asked = ["800-90M-Q at 0.1 um/px", "800-90M-Q@0.2", "800-90M-Q-0.4"]
     with pytest.warns(UserWarning, match=r"never saw 800-90-Q-0\.2;"):
-        made = psp.generate(
-            model, ["800-90M-Q at 0.1 um/px", "800-90M-Q@0.2", "800-90M-Q-0.4"], 2, progress=False
-        )
+        made = psp.generate(model, asked, n=2, progress=False)
     psp.validate(made)
     assert made["um_per_px"].values.tolist() == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
     assert made["pixel_size"].values.tolist() == made["um_per_px"].values.tolist()

@@ -211,7 +211,7 @@ def test_pixel_sizes_between_levels_lie_on_a_log_axis():
 def test_at_is_notation_of_pixel_sizes_only(space):
     assert np.isnan(space.condition("800-90-Q").pixel_size)
     assert space.condition("800-90-Q").treatment == "800-90-Q"
-    with pytest.raises(ConditionError, match='cooling "Q at 0.1 um/px"'):
+    with pytest.raises(ConditionError, match=r'cooling "Q at 0\.1 um/px"'):
         space.condition("800-90-Q at 0.1 um/px")
     odd = ProcessSpace((Factor("bath", ("oil at 3", "oil"), "nominal"),))
     assert odd.condition("oil at 3")["bath"] == "oil at 3"

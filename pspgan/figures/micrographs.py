@@ -196,4 +196,4 @@ def _scale_bar(axes: Axes, um_per_px: float) -> None:
     right, below = width - 1.5, height * 1.04
     axes.autoscale(False)
     axes.plot([right - length / um_per_px, right], [below, below], color=INK, linewidth=2, clip_on=False)
-    axes.set_xlabel(f"{length:g} µm", fontsize=8, color=INK, loc="right")
+    axes.set_xlabel(f"{length:g} µm", fontsize=8, color=INK, loc="right", labelpad=6)

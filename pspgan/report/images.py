@@ -109,7 +109,7 @@ def _tile(ensemble: xr.Dataset, sample: int, image: np.ndarray, um_per_px: float
     width = image.shape[1]
     length = scale_bar_um(um_per_px, width)
     field = f"{um_per_px * width:.3g} µm wide"
-    scale = round(length / (um_per_px * width), 3), f"{length:g} µm"
+    scale = round(length / (um_per_px * width), 4), f"{length:g} µm"
     return Tile(image_uri(image), f"{alt}, field {field}", scale)
 
 

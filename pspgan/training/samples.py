@@ -56,7 +56,7 @@ def grid(strips: list[Strip]) -> Image.Image:
 def _scale_bar(draw: ImageDraw.ImageDraw, strip: Strip, corner: tuple[int, int]) -> None:
     """Draw a bar and its length to the left of a corner, (x, y) px, at the height of a caption."""
     length = scale_bar_um(strip.um_per_px, strip.side)
-    text = f"{length:g} µm"
+    text = f"{length:g} um"  # Pillow's font has no µ
     x, y = corner
     x -= math.ceil(draw.textlength(text)) + _GAP
     draw.text((x, y + 1), text, fill=0)
