@@ -161,6 +161,9 @@ def test_each_micrograph_has_its_own_scale_bar_where_sizes_are_mixed():
     left, right, _, *others = figure.axes
     assert [bar_um(left, 0.6), bar_um(right, 3.0)] == pytest.approx([2, 10])  # reduced 3 times
     assert [bar_um(axes, 0.3) for axes in others] == pytest.approx([1, 1])
+    alone = figures.side_by_side(real, fake, ["1-100-oil", "3-10-oil"], n=2)  # not generated, and in neither
+    assert [len(axes.lines) for axes in alone.axes] == [1] + [0] * 9
+    assert bar_um(alone.axes[0], 3.0) == pytest.approx(10)
 
 
 def test_micrographs_along_the_pixel_size_have_their_scale_bars():

@@ -150,6 +150,7 @@ def inspect(
 
     Example: `pspgan inspect real.zarr -o inspection`
     """
+    from ..ensemble import space_of
     from ..inspection import inspect as inspect_ensemble
 
     inspection = inspect_ensemble(store, duplicates=duplicates)
@@ -157,7 +158,9 @@ def inspect(
     typer.echo(inspection.summary())
     if files:
         typer.echo(f"{out}: {', '.join(file.name for file in files)}")
-    say("", f"pspgan train {shlex.quote(str(store))} --preset uhcs-64 -o run")
+    # The preset's reduction would make pixels larger than their conditions say.
+    scaled = " --set reduction=1" if space_of(inspection.dataset).has_pixel_size else ""
+    say("", f"pspgan train {shlex.quote(str(store))} --preset uhcs-64{scaled} -o run")
 
 
 def split(

@@ -107,7 +107,8 @@ def side_by_side(
         pixels = np.concatenate(
             [real["um_per_px"].values[picked[0]] * ratio, generated["um_per_px"].values[picked[1]]]
         )
-        scale_bars([one for one in axes if one.images], pixels, at=len(picked[0]))
+        first = len(picked[0]) if len(picked[1]) else 0  # generated one, or real where there is none
+        scale_bars([one for one in axes if one.images], pixels, at=first)
     grid[0][0].set_title(real.attrs["origin"], fontsize=10, color=REAL, loc="left")
     grid[0][n + 1].set_title("generated", fontsize=10, color=GENERATED, loc="left")
     return figure
@@ -130,12 +131,12 @@ def seeds_along(dataset: xr.Dataset, conditions: Sequence[str], n: int) -> tuple
 def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[str], n: int = 3) -> Figure:
     """Generated micrographs along a path of conditions, a latent seed a row (the paper's Fig. 6).
 
+    There is one scale bar where all have one pixel size, else each micrograph has its own.
+
     Args:
         generated: an ensemble of generated micrographs.
         conditions: the path, for example `evolution_path`'s.
         n: rows, each another seed.
-
-    Where all have one pixel size there is one scale bar, else each micrograph has its own.
 
     Raises:
         ValueError: no seed occurs in all of the conditions.
@@ -158,11 +159,6 @@ def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[str], n: i
     return figure
 
 
-def one_pixel_size(um_per_px: np.ndarray) -> bool:
-    """Whether pixel sizes are known and the same."""
-    return bool(np.isfinite(um_per_px).all() and np.allclose(um_per_px, um_per_px[0], rtol=1e-3))
-
-
 def show(axes: Sequence[Axes], images: np.ndarray) -> None:
     """Draw micrographs, (sample, y, x) uint8, one an axes; axes without one stay empty."""
     for i, one in enumerate(axes):
@@ -183,7 +179,7 @@ def scale_bars(axes: Sequence[Axes], um_per_px: np.ndarray, at: int) -> None:
         um_per_px: sizes of their pixels; those that are NaN get no bar.
         at: which one gets the bar where all have the same pixel size.
     """
-    if one_pixel_size(um_per_px):
+    if len(um_per_px) and np.isfinite(um_per_px).all() and np.allclose(um_per_px, um_per_px[:1], rtol=1e-3):
         axes, um_per_px = [axes[at]], um_per_px[[at]]
     for one, size in zip(axes, um_per_px, strict=True):
         if np.isfinite(size):
