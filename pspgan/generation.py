@@ -34,7 +34,8 @@ class Model:
         generator: the network, frozen for sampling.
         name: of the run or file.
         reduction: source pixels, along each axis, in one of its pixels.
-        um_per_px: size of its pixels; NaN where those of its training data differ or are unknown.
+        um_per_px: size of its pixels; NaN where those of its training data differ or are unknown. Where the
+            pixel size is a factor, conditions say it.
         provenance: where it comes from, for the stores it writes.
         licence, attribution: of the micrographs it was trained on.
     """
@@ -295,7 +296,7 @@ def _layout(model: Model, points: list[ProcessCondition], n: int, seed: int) -> 
         origin="generated",
         specimen=[f"{model.name}:{point}" for point in each],
         seed=[seed + i % n for i in range(len(each))],
-        um_per_px=model.um_per_px,
+        um_per_px=[point.pixel_size for point in each] if model.space.has_pixel_size else model.um_per_px,
         reduction=model.reduction,
         provenance=model.provenance | {"pspgan": __version__, "generate": settings},
         licence=model.licence,

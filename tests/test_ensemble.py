@@ -217,6 +217,20 @@ def test_a_broken_schema_is_named(damage, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("reduction", [1, 3])
+def test_conditions_say_the_pixel_size_that_is_so(reduction):
+    """Of the pixels that the micrographs have, however many source pixels are in one."""
+    space = SPACE.with_pixel_sizes([0.1, 0.4])
+    conditions, sizes = ["800-5-Q-0.1", "800-5-Q-0.4", "800-5-Q-0.2"], [0.1, 0.4, 0.2]
+    images = np.zeros((3, 4, 4), np.uint8)
+    options = {"origin": "real", "specimen": ["a"] * 3, "reduction": reduction}
+    made = ensemble.build(images, conditions, space, um_per_px=sizes, **options)
+    assert made["pixel_size"].values.tolist() == sizes
+    for wrong in ([0.1, 0.4, 0.2 * 3], [0.1, np.nan, 0.2]):
+        with pytest.raises(EnsembleError, match=r"sample [12] has pixels of .* condition says pixel_size"):
+            ensemble.build(images, conditions, space, um_per_px=wrong, **options)
+
+
 def test_stores_of_another_schema_are_refused_by_path(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such ensemble"):
         ensemble.open_ensemble(tmp_path / "none.zarr")

@@ -136,14 +136,50 @@ def test_side_by_side_shows_the_micrographs_and_marks_what_is_unseen():
         figures.side_by_side(real, fake, ["1-10-air"])
 
 
-def test_scale_bar_only_where_the_pixel_size_is_one():
+def test_one_scale_bar_where_the_pixel_size_is_one():
     fake = generated(["1-10-oil"], [0]).assign_coords(um_per_px=("sample", [0.3]))
     known = figures.side_by_side(ensemble(size=30, um_per_px=0.1), fake, n=1)
     bar = known.axes[2].lines[0].get_xdata(orig=False)
     assert known.axes[2].get_xlabel() == "1 µm"
     assert bar[1] - bar[0] == pytest.approx(1 / 0.3)
-    mixed = figures.side_by_side(ensemble(size=30, um_per_px=0.2), fake, n=1)
-    assert not mixed.axes[2].lines
+    unknown = figures.side_by_side(ensemble(size=30), fake, n=1)
+    assert [len(axes.lines) for axes in unknown.axes] == [0, 0, 1]
+
+
+def bar_um(axes, um_per_px: float) -> float:
+    """Length of a scale bar in um, by its pixels; it must be what stands beside it."""
+    start, end = axes.lines[0].get_xdata(orig=False)
+    assert (end - start) * um_per_px == pytest.approx(float(axes.get_xlabel().removesuffix(" µm")))
+    assert end <= axes.images[0].get_array().shape[1]
+    return (end - start) * um_per_px
+
+
+def test_each_micrograph_has_its_own_scale_bar_where_sizes_are_mixed():
+    fake = generated(["1-10-oil"] * 2, [0, 1]).assign_coords(um_per_px=("sample", [0.3, 0.3]))
+    real = ensemble(size=30, um_per_px=[0.2, 0.2, 1.0, 1.0, 1.0, 1.0])
+    figure = figures.side_by_side(real, fake, n=2)
+    left, right, _, *others = figure.axes
+    assert [bar_um(left, 0.6), bar_um(right, 3.0)] == pytest.approx([2, 10])  # reduced 3 times
+    assert [bar_um(axes, 0.3) for axes in others] == pytest.approx([1, 1])
+    alone = figures.side_by_side(real, fake, ["1-100-oil", "3-10-oil"], n=2)  # not generated, and in neither
+    assert [len(axes.lines) for axes in alone.axes] == [1] + [0] * 9
+    assert bar_um(alone.axes[0], 3.0) == pytest.approx(10)
+
+
+def test_micrographs_along_the_pixel_size_have_their_scale_bars():
+    space = SPACE.with_pixel_sizes([0.1, 0.4])
+    conditions, sizes = ["1-10-oil-0.1", "1-10-oil-0.4"], [0.1, 0.4]
+    images = np.zeros((4, 32, 32), np.uint8)
+    options = {"origin": "generated", "specimen": ["run"] * 4, "seed": [0, 0, 1, 1], "um_per_px": sizes * 2}
+    fake = build(images, conditions * 2, space, **options)
+    mixed = figures.evolution_micrographs(fake, conditions, n=2)
+    assert [bar_um(axes, size) for axes, size in zip(mixed.axes, sizes * 2, strict=True)] == [1, 5, 1, 5]
+    one = figures.evolution_micrographs(fake, conditions[:1], n=2)
+    assert [len(axes.lines) for axes in one.axes] == [0, 1]
+    assert bar_um(one.axes[1], 0.1) == 1
+    # What is done to the material decides what evolves, not how it was looked at.
+    with pytest.raises(ValueError, match="no two conditions differ"):
+        figures.evolution_path(space, space.conditions(conditions))
 
 
 def test_evolution_follows_the_seed_not_the_position():

@@ -20,23 +20,27 @@ from pspgan.training import make_config
 SPACE = ProcessSpace.uhcsdb().observing(["800-5-Q", "970-90-FC"])
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def make_run(folder, space, data, reduction):
     """A run folder whose generator has random weights."""
-    folder = tmp_path_factory.mktemp("run")
-    config = make_config("demo", resolution=32, ch=8, latent=16, embedding=8, init="orthogonal", reduction=3)
+    settings = {"resolution": 32, "ch": 8, "latent": 16, "embedding": 8, "init": "orthogonal"}
+    config = make_config("demo", **settings, reduction=reduction)
     draws = torch.Generator().manual_seed(0)
-    generator = Generator(SPACE, 32, 8, 16, config.attention, embedding=8, init="orthogonal", generator=draws)
+    generator = Generator(space, 32, 8, 16, config.attention, embedding=8, init="orthogonal", generator=draws)
     meta = {
-        "process_space": SPACE.to_json(),
+        "process_space": space.to_json(),
         "config": config.model_dump(),
         "preset": "demo",
-        "data": {"licence": "CC BY", "attribution": "somebody", "um_per_px": 0.05, "reduction": 1},
+        "data": {"licence": "CC BY", "attribution": "somebody"} | data,
         "pspgan": psp.__version__,
         "images": 10,
     }
     save_weights(folder / "generator.safetensors", generator.state_dict(), meta)
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run"), SPACE, {"um_per_px": 0.05, "reduction": 1}, reduction=3)
 
 
 def test_a_micrograph_depends_on_seed_and_condition_only(run):
@@ -82,6 +86,25 @@ def test_the_ensemble_follows_the_schema(run, tmp_path):
     difference = np.abs(made["micrograph"].values.astype(int) - in_memory["micrograph"].values)
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
+
+
+def test_pixels_are_as_large_as_the_condition_says(tmp_path):
+    """One generator for all pixel sizes: it hears the size, between levels as the mean of both."""
+    space = ProcessSpace.uhcsdb().with_pixel_sizes([0.1, 0.4]).observing(["800-90-Q-0.1", "800-90-Q-0.4"])
+    make_run(tmp_path, space, {"um_per_px": None, "reduction": 1}, reduction=1)
+    model = psp.load(tmp_path)
+    asked = ["800-90M-Q at 0.1 um/px", "800-90M-Q@0.2", "800-90M-Q-0.4"]
+    with pytest.warns(UserWarning, match=r"never saw 800-90-Q-0\.2;"):
+        made = psp.generate(model, asked, n=2, progress=False)
+    psp.validate(made)
+    assert made["um_per_px"].values.tolist() == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
+    assert made["pixel_size"].values.tolist() == made["um_per_px"].values.tolist()
+    assert made["observed"].values.tolist() == [True, True, False, False, True, True]
+    assert (made["micrograph"].values[0] != made["micrograph"].values[4]).any()
+    # What tells two conditions apart that differ in pixel size alone is the row of the embedding.
+    fine, between, coarse = model.space.encode(["800-90-Q-0.1", "800-90-Q-0.2", "800-90-Q-0.4"])
+    np.testing.assert_allclose(between, (fine + coarse) / 2)
+    assert np.flatnonzero(fine != coarse).tolist() == list(range(19, 21))
 
 
 def test_grey_levels_are_those_of_the_sample(run):

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from synthetic import SPACE, discs, grid_conditions, law
 
-from pspgan.ensemble import open_ensemble, write_ensemble
+from pspgan.ensemble import build, open_ensemble, write_ensemble
 from pspgan.linkage import Linkage, link, validation
 from pspgan.linkage.features import FactorScaler, factor_of_column, feature_names, process_features
 from pspgan.linkage.regression import TargetRegressor, grouped_folds
@@ -189,7 +189,7 @@ class TestGroups:
         assert len(seen) == 6 * 5
         for i, (train, test) in enumerate(seen):
             fit, by_condition = ("real", "generated", "both")[i // 10], i % 10 >= 5
-            labels = table.condition if by_condition else table.specimen_key
+            labels = table.treatment if by_condition else table.specimen_key
             assert real[test].all()
             assert not set(labels[train]) & set(labels[test])
             assert set(table.origin[train]) == ({"real", "generated"} if fit == "both" else {fit})
@@ -202,7 +202,16 @@ class TestGroups:
         real = table.origin == "real"
         np.testing.assert_array_equal(table.selection_groups(real), table.specimen_key[real])
         np.testing.assert_array_equal(table.selection_groups(~real), table.specimen_key[~real])
-        np.testing.assert_array_equal(table.selection_groups(real | ~real), table.condition)
+        np.testing.assert_array_equal(table.selection_groups(real | ~real), table.treatment)
+
+    def test_a_condition_is_one_at_all_pixel_sizes(self):
+        space = SPACE.with_pixel_sizes([0.1, 0.4])
+        names, sizes = ["500-1-oil-0.1", "500-1-oil-0.4", "600-1-oil-0.1"], [0.1, 0.4, 0.1]
+        images = np.zeros((3, 8, 8), np.uint8)
+        ensemble = build(images, names, space, origin="real", specimen=["a", "a", "b"], um_per_px=sizes)
+        table = SpecimenTable.of([ensemble], [np.zeros((3, 1))], space)
+        assert table.condition.tolist() == names
+        assert table.treatment.tolist() == ["500-1-oil", "500-1-oil", "600-1-oil"]
 
     def test_a_specimen_counts_once(self, steel):
         targets = np.arange(steel.sizes["sample"], dtype=float)[:, None]
@@ -216,12 +225,13 @@ class TestGroups:
 
 
 def _table():
-    """Ten real specimens and ten generated groups over ten conditions."""
+    """Ten real specimens and ten generated groups over ten conditions, pairs of them one treatment."""
     conditions = np.array(grid_conditions(3)[:10] * 2)
     origin = np.repeat(["real", "generated"], 10)
     specimen = np.array([f"s{i}" for i in range(20)])
     values = np.arange(20.0)[:, None]
-    return SpecimenTable(origin, specimen, conditions, np.full(20, 2), values, np.ones((20, 1)))
+    treatments = conditions[np.arange(20) // 2 * 2]
+    return SpecimenTable(origin, specimen, conditions, treatments, np.full(20, 2), values, np.ones((20, 1)))
 
 
 class TestRealAndGenerated:

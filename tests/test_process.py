@@ -174,3 +174,56 @@ def test_difference_names_the_factor(space):
 def test_impossible_factors_are_refused(factor, message):
     with pytest.raises(ValueError, match=message):
         Factor(*factor)
+
+
+SCALED = ProcessSpace.uhcsdb().with_pixel_sizes([0.4, 0.1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "800-90M-Q-0.1",
+        "800-90-q-0.1",
+        "800-90M-Q@0.1",
+        "800-90M-Q @ 0.1 um/px",
+        "800-90M-Q at 0.1 um/px",
+        "800-90M-Q at 0.1 µm",
+    ],
+)
+def test_the_pixel_size_is_the_last_value(text):
+    condition = SCALED.condition(text)
+    assert condition.values == (800, 90, "Q", 0.1)
+    assert (str(condition), condition.label) == ("800-90-Q-0.1", "800-90-Q-0.1")
+    assert (condition.treatment, condition.pixel_size) == ("800-90-Q", 0.1)
+
+
+def test_pixel_sizes_between_levels_lie_on_a_log_axis():
+    assert SCALED["pixel_size"].levels == (0.1, 0.4)
+    weights = SCALED.encode("1100-1H-650-1H at 0.2 um/px")[0]
+    np.testing.assert_allclose(weights[SCALED.slices[3]], [0.5, 0.5])
+    assert SCALED.condition("1100-1H-650-1H-0.2").treatment == "1100-60-650-1H"
+    with pytest.raises(ConditionError, match=r"pixel_size 0\.5 lies outside 0\.1 to 0\.4 um"):
+        SCALED.condition("800-90M-Q at 0.5 um/px")
+    with pytest.raises(ConditionError, match="notation: temperature-time-cooling-pixel_size"):
+        SCALED.condition("800-90M-Q")
+
+
+def test_at_is_notation_of_pixel_sizes_only(space):
+    assert np.isnan(space.condition("800-90-Q").pixel_size)
+    assert space.condition("800-90-Q").treatment == "800-90-Q"
+    with pytest.raises(ConditionError, match=r'cooling "Q at 0\.1 um/px"'):
+        space.condition("800-90-Q at 0.1 um/px")
+    odd = ProcessSpace((Factor("bath", ("oil at 3", "oil"), "nominal"),))
+    assert odd.condition("oil at 3")["bath"] == "oil at 3"
+    assert odd.with_pixel_sizes([0.1]).condition("oil at 3 at 0.1").values == ("oil at 3", 0.1)
+
+
+def test_a_pixel_size_that_is_something_else_is_refused():
+    assert ProcessSpace.from_json(SCALED.to_json()) == SCALED
+    nominal = Factor("pixel_size", ("fine", "coarse"), "nominal")
+    with pytest.raises(ValueError, match=r"is the size of a pixel, .*not nominal.*another name"):
+        ProcessSpace((nominal,))
+    with pytest.raises(ValueError, match='not ordinal with unit "nm"'):
+        ProcessSpace((Factor("pixel_size", (100, 200), "ordinal", unit="nm"),))
+    with pytest.raises(ValueError, match="has to be the last; heat comes after it"):
+        ProcessSpace((SCALED["pixel_size"], Factor("heat", (1, 2), "ordinal")))

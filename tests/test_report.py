@@ -201,6 +201,37 @@ def test_evolution_holds_every_value_of_the_series(full):
     assert sum("generated" in alt and "500-16-oil" in alt for alt in tiles) == 3
 
 
+BAR = re.compile(r'<span class="bar" style="width:([0-9.]+)px"></span>([0-9.]+) µm')
+TILE = re.compile(r'title="([^"]+)" width="(\d+)">(?:<span class="scale">' + BAR.pattern + ")?")
+
+
+def test_bars_are_as_long_as_they_say(full):
+    """All pixels are of 0.1 um: one bar for every row of micrographs, and one for the evolution."""
+    page = full.read_text(encoding="utf-8")
+    found = [(float(length), float(um)) for length, um in BAR.findall(page)]
+    assert len(found) == len(CONDITIONS) + 1 + 1
+    for length, um in found:
+        assert um / length == pytest.approx(4.8 / 144, rel=1e-2)  # 48 px on 144
+
+
+def test_micrographs_of_mixed_pixel_sizes_have_their_own_bars(stores, tmp_path):
+    real, fake = (open_ensemble(stores[name]).load() for name in ("real", "gen"))
+    sizes = np.resize([0.1, 0.4, np.nan], real.sizes["sample"])
+    real = real.assign_coords(um_per_px=("sample", sizes)).drop_encoding()
+    out = write_report(real, fake.drop_encoding(), out=tmp_path / "mixed.html")
+    tiles = TILE.findall(re.sub(r'src="data:[^"]+"', 'src=""', out.read_text(encoding="utf-8")))
+    fields = {"4.8": 0, "19.2": 0, None: 0}
+    for title, width, length, um in tiles:
+        field = re.search("field ([0-9.]+) µm wide", title)
+        if SPACE.condition(UNSEEN).label in title:
+            continue  # of these there are no real ones: one bar for the row
+        fields[field and field[1]] += 1
+        assert bool(field) == bool(length)
+        if field:
+            assert float(um) / float(length) == pytest.approx(float(field[1]) / float(width), rel=1e-2)
+    assert min(fields.values()) > 3
+
+
 def test_numbers_of_the_tables_are_those_of_the_data(full):
     page = Page(full)
     assert re.search(rf"{len(CONDITIONS)} of the 32 possible combinations", page.text["coverage"])

@@ -52,6 +52,17 @@ def test_by_condition_training_keeps_every_level(seed):
         assert sides(dataset, name)[1] == set(SPACE[name].levels)
 
 
+def test_a_combination_is_held_out_at_all_pixel_sizes():
+    space = SPACE.with_pixel_sizes([0.1, 0.4])
+    rows = [(f"{name}-{size}", name, size) for name in EVEN for size in (0.1, 0.4) for _ in range(3)]
+    conditions, specimen, sizes = zip(*rows, strict=True)
+    grey = np.zeros((len(rows), 8, 8), np.uint8)
+    dataset = ensemble.build(grey, conditions, space, origin="real", specimen=specimen, um_per_px=sizes)
+    held, kept = sides(psp.split(dataset, "condition", 0.3), "condition")
+    assert len(held) == 2
+    assert {name.rpartition("-")[0] for name in held}.isdisjoint(name.rpartition("-")[0] for name in kept)
+
+
 def test_neither_order_nor_chance_decides():
     dataset = make(EVEN)
     shuffled = dataset.isel(sample=np.random.default_rng(1).permutation(dataset.sizes["sample"]))

@@ -32,7 +32,12 @@ def import_uhcsdb(
     crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
     tile: Tile = None,
     um_per_px: Annotated[
-        float | None, typer.Option("--um-per-px", "--tile-um-per-px", help="Pixel size of tiles, um.")
+        str | None,
+        typer.Option(
+            "--um-per-px",
+            "--tile-um-per-px",
+            help="Pixel size of tiles, um; several, 0.1,0.3,1, become the factor pixel_size.",
+        ),
     ] = None,
     enlarge: Enlarge = 1.0,
     overwrite: Overwrite = False,
@@ -45,6 +50,10 @@ def import_uhcsdb(
     are averaged down to it and cut into tiles.
 
     Example: `pspgan import uhcsdb uhcsdb/ --um-per-px 0.1 --tile 256 -o real.zarr`
+
+    At several pixel sizes, the pixel size is a factor like temperature: conditions are written 800-90-Q-0.1.
+
+    Example: `pspgan import uhcsdb uhcsdb/ --um-per-px 0.1,0.2,0.4 --tile 64 -o real.zarr`
     """
     from ..sources import options, uhcsdb
 
@@ -78,7 +87,10 @@ def import_table(
     bar: Annotated[int, typer.Option(help="Rows of the instrument bar at the bottom of each image.")] = 0,
     crop: Annotated[str | None, typer.Option(help="Keep WIDTHxHEIGHT px of each image.")] = None,
     tile: Tile = None,
-    tile_um_per_px: Annotated[float | None, typer.Option(help="Pixel size of tiles, um.")] = None,
+    tile_um_per_px: Annotated[
+        str | None,
+        typer.Option(help="Pixel size of tiles, um; several, 0.1,0.3,1, become the factor pixel_size."),
+    ] = None,
     enlarge: Enlarge = 1.0,
     licence: Annotated[str, typer.Option(help="Of the images.")] = "",
     attribution: Annotated[str, typer.Option(help="Of the images.")] = "",
@@ -170,6 +182,7 @@ def inspect(
 
     Example: `pspgan inspect real.zarr -o inspection`
     """
+    from ..ensemble import space_of
     from ..inspection import inspect as inspect_ensemble
 
     inspection = inspect_ensemble(store, duplicates=duplicates)
@@ -177,7 +190,9 @@ def inspect(
     typer.echo(inspection.summary())
     if files:
         typer.echo(f"{out}: {', '.join(file.name for file in files)}")
-    say("", f"pspgan train {shlex.quote(str(store))} --preset uhcs-64 -o run")
+    # The preset's reduction would make pixels larger than their conditions say.
+    scaled = " --set reduction=1" if space_of(inspection.dataset).has_pixel_size else ""
+    say("", f"pspgan train {shlex.quote(str(store))} --preset uhcs-64{scaled} -o run")
 
 
 def split(

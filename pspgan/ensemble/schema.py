@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from ..process import ConditionError, ConditionLike, ProcessSpace
+from ..process import PIXEL_SIZE, ConditionError, ConditionLike, ProcessSpace
 
 SCHEMA = "pspgan-ensemble"
 SCHEMA_VERSION = 1
@@ -186,6 +186,8 @@ def validate(dataset: xr.Dataset) -> None:
             f'coordinate "specimen": sample {int(np.argmax(dataset["specimen"].values == ""))} is empty'
         )
     _check_conditions(dataset, space)
+    if space.has_pixel_size:
+        _check_pixel_size(size, dataset[PIXEL_SIZE].values)
 
 
 def _check_variable(dataset: xr.Dataset, name: str, dims: tuple[str, ...], dtype: type) -> None:
@@ -217,3 +219,14 @@ def _check_conditions(dataset: xr.Dataset, space: ProcessSpace) -> None:
             raise EnsembleError(
                 f'coordinate "condition": sample {i} says "{text}", its factors say "{expected}"'
             )
+
+
+def _check_pixel_size(um_per_px: np.ndarray, said: np.ndarray) -> None:
+    """What a condition says of its pixels is so, whatever the reduction: both are of the pixels here."""
+    different = ~np.isclose(um_per_px, said, rtol=1e-6, atol=0)
+    if different.any():
+        first = int(np.argmax(different))
+        raise EnsembleError(
+            f'coordinate "um_per_px": sample {first} has pixels of {um_per_px[first]:g} um, its condition '
+            f"says {PIXEL_SIZE} {said[first]:g}"
+        )

@@ -23,7 +23,8 @@ def split(
     is left with what it needs, so that the order of micrographs does not matter and a specimen is never on
     both sides. By specimen, every combination keeps another specimen for training: what is asked is a new
     specimen of a known treatment. By condition, every level keeps another combination (the generator has no
-    embedding for one that it never saw): what is asked is a treatment that was not measured.
+    embedding for one that it never saw): what is asked is a treatment that was not measured. A combination is
+    held out at all pixel sizes, where that is a factor.
 
     Args:
         data: an ensemble, or the path of one, which then keeps the split in place of an older one.
@@ -45,7 +46,7 @@ def split(
     if not 0 < held_out < 1:
         raise ValueError(f"held_out {held_out:g} is no share between 0 and 1")
     dataset = data if isinstance(data, xr.Dataset) else open_ensemble(data)
-    group = dataset[by].values.astype(str)
+    group = _treatment(dataset) if by == "condition" else dataset[by].values.astype(str)
     chosen = _chosen(group, _needed(dataset, by), held_out, seed)
     values = np.where(np.isin(group, chosen), SPLITS[1], SPLITS[0])
     attrs = {"by": by, "held_out": held_out, "seed": seed}
@@ -75,11 +76,18 @@ def part_of(dataset: xr.Dataset, part: Literal["all", "train", "held_out"]) -> x
     return chosen
 
 
+def _treatment(dataset: xr.Dataset) -> np.ndarray:
+    """The condition of each micrograph without its pixel size, (sample,) text."""
+    condition, space = dataset["condition"].values.astype(str), space_of(dataset)
+    names = {text: space.condition(text).treatment for text in np.unique(condition).tolist()}
+    return np.array([names[text] for text in condition.tolist()])
+
+
 def _needed(dataset: xr.Dataset, by: str) -> np.ndarray:
     """What of each micrograph training must keep at least one other group of, (sample, kind) text."""
-    condition = dataset["condition"].values.astype(str)
     if by == "specimen":
-        return condition[:, None]
+        return dataset["condition"].values.astype(str)[:, None]
+    condition = _treatment(dataset)
     specimen = dataset["specimen"].values.astype(str)
     for name in np.unique(specimen):
         mixed = np.unique(condition[specimen == name])

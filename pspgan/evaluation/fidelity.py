@@ -49,8 +49,9 @@ def evaluate(real: xr.Dataset | str, gen: xr.Dataset | str, seed: int = 0, split
     """Compare generated micrographs with real ones, condition by condition.
 
     Both are brought to the same pixel and field first (`pspgan.evaluation.matching.match`); tiles are cut
-    into phases and measured alike, and lengths are in those pixels. Two kinds of figure, for the two-point
-    statistics and for every descriptor:
+    into phases and measured alike, and lengths are in those pixels (where the pixel size is a factor, of the
+    size that the condition says; averages over conditions then mix them). Two kinds of figure, for the
+    two-point statistics and for every descriptor:
 
     * ``distance``: between the mean two-point statistics (root mean square over all vectors), or between the
       distributions of a descriptor (Wasserstein-1, in its unit). Real micrographs of a condition are split in

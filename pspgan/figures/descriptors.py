@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ..process import Factor, ProcessCondition, ProcessSpace
+from ..process import PIXEL_SIZE, Factor, ProcessCondition, ProcessSpace
 from ..statistics.descriptors import DESCRIPTORS
 from .spatial import colour_of, is_generated
 from .style import FAINT, PREDICTED, apart, dress, legend, panel, with_unit, wrapped
@@ -121,7 +121,7 @@ def evolution_path(
     """The series of conditions in which one ordinal factor alone changes, over the most values.
 
     Series along logarithmic factors come first (annealing times grow by multiples), then longer ones, then
-    those of the factor that is first in the space.
+    those of the factor that is first in the space. The pixel size is no process that a structure evolves by.
 
     Args:
         space: the process space.
@@ -135,7 +135,7 @@ def evolution_path(
     """
     best: tuple[tuple[int, bool], Factor, list[ProcessCondition]] | None = None
     for position, factor in enumerate(space.factors):
-        if factor.kind != "ordinal":
+        if factor.kind != "ordinal" or factor.name == PIXEL_SIZE:
             continue
         series: dict[tuple, list[ProcessCondition]] = {}
         for condition in sorted(set(conditions), key=lambda c: c.values):

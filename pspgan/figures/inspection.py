@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..ensemble import name_of
-from .micrographs import conditions_in
+from .micrographs import conditions_in, scale_bars
 from .style import FAINT, INK, PALETTE, UNLABELLED, legend, panel, with_unit
 
 _UNLABELLED = "not labelled"
@@ -54,6 +54,8 @@ def pixel_sizes(dataset: xr.Dataset) -> Figure:
 def pairs_of_micrographs(dataset: xr.Dataset, pairs: pd.DataFrame) -> Figure:
     """Pairs that show the same place, side by side, the shared part framed; the most alike twelve.
 
+    Each micrograph has a scale bar where its pixel size is known.
+
     Args:
         dataset: an ensemble.
         pairs: a row a pair, see `pspgan.inspection.near_duplicates`.
@@ -63,12 +65,13 @@ def pairs_of_micrographs(dataset: xr.Dataset, pairs: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(8.0, 1.75 * rows), layout="constrained", facecolor="white")
     grid = figure.subplots(rows, 4, squeeze=False)
     for axes in grid.flat:
-        axes.axis("off")
+        axes.set(frame_on=False, xticks=[], yticks=[])
     height, width = dataset.sizes["y"], dataset.sizes["x"]
     for k, pair in enumerate(shown.itertuples()):
         left, right = grid[k // 2][2 * (k % 2) : 2 * (k % 2) + 2]
         for axes, sample, sign in ((left, pair.first, 1), (right, pair.second, -1)):
             axes.imshow(dataset["micrograph"][int(sample)].values, cmap="gray", vmin=0, vmax=255)
+            scale_bars([axes], dataset["um_per_px"].values[[int(sample)]], at=0)
             corner = max(sign * pair.shift_x, 0), max(sign * pair.shift_y, 0)
             sides = width - abs(pair.shift_x), height - abs(pair.shift_y)
             axes.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=PALETTE[1], linewidth=1.6))

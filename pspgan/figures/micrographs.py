@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..ensemble import EnsembleError, space_of
 from ..process import ProcessCondition
+from ..scale_bar import scale_bar_um
 from ..sources.imaging import area_average
 from .style import GENERATED, INK, REAL
 
@@ -74,7 +76,8 @@ def side_by_side(
     """Real micrographs on the left, generated ones on the right, one row a condition (the paper's Fig. 4).
 
     Real micrographs are shown at the pixel size and field of the generated ones. A condition without a real
-    micrograph is marked. A scale bar is drawn where the pixel size of a row is known and the same throughout.
+    micrograph is marked. A row of one pixel size has one scale bar; in others each micrograph has its own,
+    where its pixel size is known.
 
     Args:
         real: an ensemble of real or simulated micrographs.
@@ -97,15 +100,15 @@ def side_by_side(
             comparable(dataset, s, generated) for dataset, s in zip((real, generated), picked, strict=True)
         ]
         for side, start in zip(images, (0, n + 1), strict=True):
-            _show(axes[start : start + n], side)
+            show(axes[start : start + n], side)
         axes[n].axis("off")
         observed = str(condition) in {str(c) for c in conditions_in(real)}
         axes[0].set_ylabel(condition.label + ("" if observed else "\nunseen"), fontsize=9, color=INK)
-        pixel = np.concatenate(
+        pixels = np.concatenate(
             [real["um_per_px"].values[picked[0]] * ratio, generated["um_per_px"].values[picked[1]]]
         )
-        if np.isfinite(pixel).all() and np.allclose(pixel, pixel[0], rtol=1e-3):
-            _scale_bar(axes[n + 1], pixel[0], generated.sizes["x"])
+        first = len(picked[0]) if len(picked[1]) else 0  # generated one, or real where there is none
+        scale_bars([one for one in axes if one.images], pixels, at=first)
     grid[0][0].set_title(real.attrs["origin"], fontsize=10, color=REAL, loc="left")
     grid[0][n + 1].set_title("generated", fontsize=10, color=GENERATED, loc="left")
     return figure
@@ -128,6 +131,8 @@ def seeds_along(dataset: xr.Dataset, conditions: Sequence[str], n: int) -> tuple
 def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[str], n: int = 3) -> Figure:
     """Generated micrographs along a path of conditions, a latent seed a row (the paper's Fig. 6).
 
+    There is one scale bar where all have one pixel size, else each micrograph has its own.
+
     Args:
         generated: an ensemble of generated micrographs.
         conditions: the path, for example `evolution_path`'s.
@@ -146,21 +151,16 @@ def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[str], n: i
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     grid = figure.subplots(len(seeds), len(path), squeeze=False)
     for axes, seed, row in zip(grid, seeds, samples, strict=True):
-        _show(axes, generated["micrograph"].isel(sample=row).values)
+        show(axes, generated["micrograph"].isel(sample=row).values)
         axes[0].set_ylabel(f"seed {seed}", fontsize=9, color=INK)
     for axes, condition in zip(grid[0], path, strict=True):
         axes.set_title(condition.label, fontsize=9, color=INK)
+    scale_bars(grid.ravel(), generated["um_per_px"].values[samples.ravel()], at=-1)
     return figure
 
 
-def scale_bar_um(um_per_px: float, width: int) -> float:
-    """A round length in µm, 1, 2 or 5 times a power of ten, below half of an image ``width`` px wide."""
-    most = um_per_px * width * 0.45
-    power = 10.0 ** np.floor(np.log10(most))
-    return max(step * power for step in (1.0, 2.0, 5.0) if step * power <= most)
-
-
-def _show(axes, images: np.ndarray) -> None:
+def show(axes: Sequence[Axes], images: np.ndarray) -> None:
+    """Draw micrographs, (sample, y, x) uint8, one an axes; axes without one stay empty."""
     for i, one in enumerate(axes):
         one.set(xticks=[], yticks=[])
         for spine in one.spines.values():
@@ -171,9 +171,25 @@ def _show(axes, images: np.ndarray) -> None:
             one.text(0.0, 0.5, "none", fontsize=9, color=INK, transform=one.transAxes)
 
 
-def _scale_bar(axes, um_per_px: float, width: int) -> None:
+def scale_bars(axes: Sequence[Axes], um_per_px: np.ndarray, at: int) -> None:
+    """Draw below micrographs how long so many µm are: below one of them for all, or below each its own.
+
+    Args:
+        axes: each with its micrograph.
+        um_per_px: sizes of their pixels; those that are NaN get no bar.
+        at: which one gets the bar where all have the same pixel size.
+    """
+    if len(um_per_px) and np.isfinite(um_per_px).all() and np.allclose(um_per_px, um_per_px[:1], rtol=1e-3):
+        axes, um_per_px = [axes[at]], um_per_px[[at]]
+    for one, size in zip(axes, um_per_px, strict=True):
+        if np.isfinite(size):
+            _scale_bar(one, float(size))
+
+
+def _scale_bar(axes: Axes, um_per_px: float) -> None:
+    height, width = axes.images[0].get_array().shape
     length = scale_bar_um(um_per_px, width)
-    right, below = width - 1.5, width * 1.04
+    right, below = width - 1.5, height * 1.04
     axes.autoscale(False)
     axes.plot([right - length / um_per_px, right], [below, below], color=INK, linewidth=2, clip_on=False)
-    axes.set_xlabel(f"{length:g} µm", fontsize=8, color=INK, loc="right")
+    axes.set_xlabel(f"{length:g} µm", fontsize=8, color=INK, loc="right", labelpad=6)

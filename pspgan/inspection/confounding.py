@@ -10,6 +10,7 @@ import xarray as xr
 from sklearn.metrics import homogeneity_score
 
 from ..ensemble import space_of
+from ..process import PIXEL_SIZE
 
 _DRAWS = 200
 _CHANCE = 95  # per cent
@@ -48,7 +49,9 @@ def confounding(dataset: xr.Dataset, seed: int = 0) -> pd.DataFrame:
     for name, (values, known, share) in properties.items():
         for by, group in groups.items():
             kept = known & (group != "")
-            if by == name or len(set(values[kept].tolist())) < 2 or len(set(group[kept])) < 2:
+            if by == name or (name, by) == ("um_per_px", PIXEL_SIZE):  # one and the same
+                continue
+            if len(set(values[kept].tolist())) < 2 or len(set(group[kept])) < 2:
                 continue
             drawn = [
                 share(values[kept], _dealt_anew(group[kept], specimen[kept], rng)) for _ in range(_DRAWS)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .estimator import Linkage
 
 SCHEMA = "pspgan-linkage"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,7 @@ class SpecimenTable:
 
     Attributes:
         origin, specimen, condition: text labels, (row,).
+        treatment: of the condition without the pixel size, (row,); what is held out as a condition.
         micrographs: how many micrographs a row averages, (row,).
         values: mean of each target, (row, target); NaN where no micrograph has it.
         within: variance between the micrographs of a row, (row, target); NaN with fewer than two.
@@ -117,6 +118,7 @@ class SpecimenTable:
     origin: np.ndarray
     specimen: np.ndarray
     condition: np.ndarray
+    treatment: np.ndarray
     micrographs: np.ndarray
     values: np.ndarray
     within: np.ndarray
@@ -141,6 +143,7 @@ class SpecimenTable:
             origin,
             specimen,
             condition,
+            np.array([space.condition(text).treatment for text in condition.tolist()]),
             np.array([len(block) for block in blocks]),
             np.stack([_nan_mean(block) for block in blocks]),
             np.stack([_nan_variance(block) for block in blocks]),
@@ -158,7 +161,7 @@ class SpecimenTable:
         from the specimens of the same condition.
         """
         origins = set(self.origin[rows])
-        return (self.condition if "generated" in origins and len(origins) > 1 else self.specimen_key)[rows]
+        return (self.treatment if "generated" in origins and len(origins) > 1 else self.specimen_key)[rows]
 
     def within_std(self) -> np.ndarray:
         """Spread of single micrographs around their specimen's mean, pooled over rows, (target,)."""

@@ -42,8 +42,9 @@ def validate(
     """Scores of every fit for every target on held-out specimens and on held-out conditions.
 
     Folds are of test groups; rows of a held-out group are removed from training whatever their origin, so a
-    held-out condition is held out of generated rows, too. A generator that has itself been trained on the
-    test specimens has seen them all the same: scores of ``generated`` are in-sample for the generator.
+    held-out condition is held out of generated rows, too, and at all pixel sizes where that is a factor. A
+    generator that has itself been trained on the test specimens has seen them all the same: scores of
+    ``generated`` are in-sample for the generator.
 
     Args:
         features: raw process features of the rows, (row, feature), and ``factor`` of each column.
@@ -59,7 +60,7 @@ def validate(
     """
     tested, fits = fits_of(table.origin)
     test = np.flatnonzero(table.origin == tested)
-    groupings = {"specimens": table.specimen_key, "conditions": table.condition}
+    groupings = {"specimens": table.specimen_key, "conditions": table.treatment}
     lines = []
     combinations = list(itertools.product(fits, groupings, range(len(targets))))
     for fit, held_out, k in tqdm(combinations, desc="validation", unit="score", disable=None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from .factor import ConditionError, Factor, Value
+from .pixel_size import PIXEL_SIZE, check_pixel_size, hyphenated, pixel_size_factor
 
 ConditionLike = "ProcessCondition | str | Mapping[str, Value] | Sequence[Value]"
 
@@ -45,6 +47,17 @@ class ProcessCondition:
         return self.values in self.space.observed
 
     @property
+    def pixel_size(self) -> float:
+        """Size of a pixel in um, where that is a factor of the space; else NaN."""
+        return float(self[PIXEL_SIZE]) if self.space.has_pixel_size else math.nan
+
+    @property
+    def treatment(self) -> str:
+        """Notation without the pixel size: what was done to the material, not how its image was taken."""
+        named = zip(self.space.factors, self.values, strict=True)
+        return "-".join(f.format(v) for f, v in named if f.name != PIXEL_SIZE)
+
+    @property
     def on_levels(self) -> bool:
         """Whether every value is a level, so that nothing is interpolated."""
         return all(v in f.levels for f, v in zip(self.space.factors, self.values, strict=True))
@@ -72,6 +85,7 @@ class ProcessSpace:
             raise ValueError("a process space needs at least one factor")
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"factor names repeat: {', '.join(self.names)}")
+        check_pixel_size(self.factors)
 
     @classmethod
     def uhcsdb(cls) -> ProcessSpace:
@@ -127,6 +141,11 @@ class ProcessSpace:
         return tuple(factor.name for factor in self.factors)
 
     @property
+    def has_pixel_size(self) -> bool:
+        """Whether the size of a pixel is a factor, `PIXEL_SIZE`, the last one."""
+        return PIXEL_SIZE in self.names
+
+    @property
     def n_levels(self) -> int:
         """Length of an encoding: the levels of all factors."""
         return sum(len(factor.levels) for factor in self.factors)
@@ -163,6 +182,9 @@ class ProcessSpace:
 
         >>> str(ProcessSpace.uhcsdb().condition("1100-1H-650-1H"))
         '1100-60-650-1H'
+        >>> space = ProcessSpace.uhcsdb().with_pixel_sizes([0.1, 0.4])
+        >>> str(space.condition("800-90M-Q at 0.2 um/px"))
+        '800-90-Q-0.2'
         """
         if isinstance(condition, ProcessCondition):
             condition = condition.as_dict()
@@ -190,6 +212,8 @@ class ProcessSpace:
             raise ConditionError(f"condition {shown}: {error}") from None
 
     def _parse(self, text: str) -> tuple[Value, ...]:
+        if self.has_pixel_size:
+            text = hyphenated(text)
         # Levels may hold hyphens (650-1H), so every reading is tried and exactly one must fit.
         readings: list[tuple[Value, ...]] = []
         failure: list[tuple[int, str]] = []
@@ -237,6 +261,10 @@ class ProcessSpace:
     def observing(self, conditions: Iterable[ConditionLike]) -> ProcessSpace:
         """This space with exactly these combinations marked as observed."""
         return replace(self, observed=frozenset(self.condition(c).values for c in conditions))
+
+    def with_pixel_sizes(self, sizes: Iterable[float]) -> ProcessSpace:
+        """This space with the size of a pixel, um, as one more factor; nothing of it is observed yet."""
+        return ProcessSpace((*self.factors, pixel_size_factor(sizes)))
 
     @property
     def observed_conditions(self) -> list[ProcessCondition]:

@@ -92,11 +92,11 @@ class Panels:
 
 @dataclass(frozen=True)
 class Tile:
-    """One micrograph: its image, what it is, and a word under it."""
+    """One micrograph: its image and what it is; ``scale`` is (length in tile widths, text) under it."""
 
     src: str
     alt: str
-    note: str = ""
+    scale: tuple[float, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Micrographs of one condition, sides next to each other; ``scale`` is (length in tile widths, text)."""
+    """Micrographs of one condition, sides next to each other; ``scale`` is that of all of them."""
 
     condition: str
     observed: bool
@@ -130,12 +130,16 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class Strip:
-    """Micrographs in a grid: (heading, is unseen) a column, (heading, tiles) a row, a tile or None a cell."""
+    """Micrographs in a grid: (heading, is unseen) a column, (heading, tiles) a row, a tile or None a cell.
+
+    ``scale`` is that of all of them.
+    """
 
     columns: Sequence[tuple[str, bool]]
     rows: Sequence[tuple[str, Sequence[Tile | None]]]
     caption: str
     width: int
+    scale: tuple[float, str] | None = None
     kind: str = "strip"
 
 

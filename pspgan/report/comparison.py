@@ -123,6 +123,8 @@ def _shown_descriptors(inputs: Inputs) -> list[str]:
 
 
 def _common_pixel(inputs: Inputs) -> str:
+    if inputs.space.has_pixel_size:
+        return "the size that the condition says"
     reduction = settings_of(inputs.statistics[inputs.reference])["reduction"]
     return f"{reduction} × {reduction} source pixels" if reduction > 1 else "the source"
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from ..figures import choose, comparable, conditions_in, seeds_along
-from ..figures.micrographs import scale_bar_um
 from ..figures.style import unit_text
 from ..process import Factor, ProcessCondition
+from ..scale_bar import scale_bar_um
 from .blocks import Comparison, Comparisons, Missing, Section, Side, Strip, Tile, image_uri
 from .inputs import Inputs, evenly
 
@@ -18,6 +19,7 @@ MOST = 40  # conditions that are shown; the stores hold the rest
 
 _TILES = 4  # micrographs of a condition on each side
 _SEEDS = 3  # rows of the evolution
+_BARS = "Scale bars, one for all or one each, where the pixel size is known."
 
 
 def side_by_side(inputs: Inputs) -> Section:
@@ -49,7 +51,7 @@ def side_by_side(inputs: Inputs) -> Section:
         " by ascending seed, none for its looks."
     )
     if np.isfinite(inputs.real["um_per_px"].values).any():
-        caption += " A scale bar, or the width of the field, is given where the pixel size is known."
+        caption += f" {_BARS}"
     left_out = set(map(str, conditions_in(inputs.real))) - set(map(str, conditions))
     if left_out:
         caption += f" {len(left_out)} {inputs.reference} conditions were not generated."
@@ -68,15 +70,8 @@ def _tile_width(ensemble: xr.Dataset) -> int:
 
 def _comparison(inputs: Inputs, condition: ProcessCondition) -> Comparison:
     name = str(condition)
-    real, pixels = _tiles(inputs, inputs.real, name, condition.label)
-    generated, more = _tiles(inputs, inputs.generated, name, condition.label)
-    pixels = np.concatenate([pixels, more])
-    scale = None
-    if np.isfinite(pixels).all() and np.allclose(pixels, pixels[0], rtol=1e-3):
-        width = inputs.generated.sizes["x"]
-        length = scale_bar_um(pixels[0], width)
-        scale = length / (pixels[0] * width), f"{length:g} µm"
-        real, generated = ([Tile(t.src, t.alt) for t in side] for side in (real, generated))
+    ensembles = (inputs.real, inputs.generated)
+    scale, (real, generated) = _shared([_tiles(inputs, one, name, condition.label) for one in ensembles])
     mine = inputs.real["condition"].values.astype(str) == name
     specimens = np.unique(inputs.real["specimen"].values.astype(str)[mine]).size
     heading = f"{inputs.reference}: {_count(int(mine.sum()), 'micrograph')}, {_count(specimens, 'specimen')}"
@@ -90,27 +85,40 @@ def _count(n: int, word: str) -> str:
     return f"{n} {word}{'' if n == 1 else 's'}"
 
 
-def _tiles(
-    inputs: Inputs, ensemble: xr.Dataset, condition: str, label: str, n: int = _TILES
-) -> tuple[list[Tile], np.ndarray]:
-    """Up to ``n`` micrographs of a condition, and the sizes of their pixels in µm."""
+def _tiles(inputs: Inputs, ensemble: xr.Dataset, condition: str, label: str, n: int = _TILES) -> list[Tile]:
+    """Up to ``n`` micrographs of a condition."""
     samples = choose(ensemble, condition, n)
     if not len(samples):
-        return [], np.empty(0)
+        return []
     images = comparable(ensemble, samples, inputs.generated)
     ratio = inputs.generated.attrs.get("reduction", 1) / ensemble.attrs.get("reduction", 1)
     pixels = ensemble["um_per_px"].values[samples] * ratio
-    origin = ensemble.attrs["origin"]
-    tiles = []
-    for sample, image, pixel in zip(samples, images, pixels, strict=True):
-        if "seed" in ensemble.coords:
-            what = f"seed {int(ensemble['seed'].values[sample])}"
-        else:
-            what = f"specimen {ensemble['specimen'].values[sample]}"
-        field = f"{pixel * image.shape[1]:.3g} µm wide" if np.isfinite(pixel) else ""
-        alt = f"{origin} micrograph, {label}, {what}" + (f", field {field}" if field else "")
-        tiles.append(Tile(image_uri(image), alt, field))
-    return tiles, pixels
+    shown = zip(samples.tolist(), images, pixels.tolist(), strict=True)
+    return [_tile(ensemble, sample, image, pixel, label) for sample, image, pixel in shown]
+
+
+def _tile(ensemble: xr.Dataset, sample: int, image: np.ndarray, um_per_px: float, label: str) -> Tile:
+    """A micrograph as it is shown, (y, x) uint8, with a scale bar where the size of its pixels is known."""
+    if "seed" in ensemble.coords:
+        what = f"seed {int(ensemble['seed'].values[sample])}"
+    else:
+        what = f"specimen {ensemble['specimen'].values[sample]}"
+    alt = f"{ensemble.attrs['origin']} micrograph, {label}, {what}"
+    if not np.isfinite(um_per_px):
+        return Tile(image_uri(image), alt)
+    width = image.shape[1]
+    length = scale_bar_um(um_per_px, width)
+    field = f"{um_per_px * width:.3g} µm wide"
+    scale = round(length / (um_per_px * width), 4), f"{length:g} µm"
+    return Tile(image_uri(image), f"{alt}, field {field}", scale)
+
+
+def _shared(rows: list[list[Tile | None]]) -> tuple[tuple[float, str] | None, list[list[Tile | None]]]:
+    """The scale of micrographs that all have the same, and the micrographs without it; else each its own."""
+    scales = {tile.scale for row in rows for tile in row if tile}
+    if len(scales) != 1:
+        return None, rows
+    return scales.pop(), [[tile and replace(tile, scale=None) for tile in row] for row in rows]
 
 
 def strip(inputs: Inputs, factor: Factor, path: Sequence[ProcessCondition]) -> Strip:
@@ -120,8 +128,10 @@ def strip(inputs: Inputs, factor: Factor, path: Sequence[ProcessCondition]) -> S
     rows = [(inputs.reference, _first_of_each(inputs, inputs.real, path))]
     for seed, row in zip(seeds, samples, strict=True):
         cells: list[Tile | None] = [None] * len(path)
-        for i, image in zip(here, inputs.generated["micrograph"].isel(sample=row).values, strict=True):
-            cells[i] = Tile(image_uri(image), f"generated micrograph, {path[i].label}, seed {seed}")
+        for i, sample in zip(here, row.tolist(), strict=True):
+            one = inputs.generated.isel(sample=sample)
+            pixel = float(one["um_per_px"])
+            cells[i] = _tile(inputs.generated, sample, one["micrograph"].values, pixel, path[i].label)
         rows.append((f"seed {seed}", cells))
     if not seeds:
         rows.append(("generated", _first_of_each(inputs, inputs.generated, path)))
@@ -129,14 +139,18 @@ def strip(inputs: Inputs, factor: Factor, path: Sequence[ProcessCondition]) -> S
     columns = [(factor.format(c[factor.name]) + unit, str(c) in inputs.unseen) for c in path]
     caption = (
         f"Micrographs along {factor.name}, at the same pixel size in source pixels. First row,"
-        f" {inputs.reference}, with the width of the field where it is known; below, generated"
+        f" {inputs.reference}; below, generated"
         + (", with the same latent in each row." if seeds else " (no seed occurs in all of the conditions).")
     )
-    return Strip(columns, rows, caption, _tile_width(inputs.generated))
+    scale, cells = _shared([cells for _, cells in rows])
+    if scale or any(tile and tile.scale for row in cells for tile in row):
+        caption += f" {_BARS}"
+    rows = [(heading, row) for (heading, _), row in zip(rows, cells, strict=True)]
+    return Strip(columns, rows, caption, _tile_width(inputs.generated), scale)
 
 
 def _first_of_each(
     inputs: Inputs, ensemble: xr.Dataset, path: Sequence[ProcessCondition]
 ) -> list[Tile | None]:
-    first = [_tiles(inputs, ensemble, str(c), c.label, 1)[0] for c in path]
+    first = [_tiles(inputs, ensemble, str(c), c.label, 1) for c in path]
     return [tiles[0] if tiles else None for tiles in first]

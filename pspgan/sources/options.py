@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from .rows import as_number
 from .tiles import Tiling
 
 SCALES = ("linear", "log", "nominal")
@@ -104,14 +105,27 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(match[2] or match[1]), int(match[1])
 
 
-def tiling(side: int | None, um_per_px: float | None, enlarge: float) -> Tiling | None:
+def tiling(side: int | None, um_per_px: str | None, enlarge: float) -> Tiling | None:
     """How images are cut into tiles; None where they are not.
+
+    Args:
+        side: of a tile, px.
+        um_per_px: a pixel size, or several with commas between.
+        enlarge: see `Tiling`.
 
     Raises:
         ValueError: a pixel size without a side, or a value that is none.
+
+    >>> tiling(64, "0.1,0.3,1", 1.0).um_per_px
+    (0.1, 0.3, 1.0)
     """
-    if side is not None:
-        return Tiling(side, um_per_px, enlarge)
-    if um_per_px is not None:
-        raise ValueError(f"tiles of {um_per_px:g} um/px have no size; say how many px (--tile 256)")
-    return None
+    if side is None:
+        if um_per_px is not None:
+            raise ValueError(f"tiles of {um_per_px} um/px have no size; say how many px (--tile 256)")
+        return None
+    if um_per_px is None:
+        return Tiling(side, None, enlarge)
+    sizes = [as_number(part.strip()) for part in um_per_px.split(",")]
+    if None in sizes:
+        raise ValueError(f'"{um_per_px}" is no pixel size; write one in um, or several: 0.1,0.3,1')
+    return Tiling(side, tuple(sizes) if len(sizes) > 1 else sizes[0], enlarge)

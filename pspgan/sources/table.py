@@ -15,6 +15,7 @@ import xarray as xr
 
 from .. import __version__
 from ..ensemble import build
+from ..process import PIXEL_SIZE
 from .confirmation import factor_lines
 from .factors import TableFactors, given_factors, read_values
 from .image_folder import ImageFolder
@@ -71,7 +72,8 @@ def read(
         microconstituent: column of labels.
         bar: rows of the instrument bar, cut off the bottom of every image.
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
-        tile: cut images into tiles, at one pixel size if it has one; those that have none are left out.
+        tile: cut images into tiles, at its pixel size if it has one; those that have none are left out.
+            Several pixel sizes become the last factor, ``pixel_size``.
         licence, attribution: of the images, shown wherever they are.
         progress: show a bar on a terminal.
 
@@ -83,6 +85,11 @@ def read(
     """
     path = Path(table)
     said = None if factors is None else given_factors(factors).mapped(map or {})
+    if tile is not None and tile.makes_factor and said and PIXEL_SIZE in said.columns:
+        raise SourceError(
+            f"tiles of several pixel sizes make {PIXEL_SIZE} a factor by themselves; leave --factor "
+            f"{PIXEL_SIZE} out"
+        )
     rows = read_table(path)
     roles = [name for name in (image_column, specimen, um_per_px, microconstituent) if isinstance(name, str)]
     rows.require([*(factor.column for factor in said.columns.values()), *roles] if said else roles)
@@ -104,10 +111,11 @@ def read(
     sizes = [_pixel_size(row, um_per_px) for row in kept]
     taken = take(files, names, sizes, tile, left_out, bar=[bar] * len(files), crop=crop, progress=progress)
     values = {name: taken.of_each(column) for name, column in values.items()}
-    space = said.space(values)
+    points = list(zip(*values.values(), strict=True))
+    space, conditions = taken.placed(said.space(values), points)
     return build(
         taken.micrograph,
-        [list(point) for point in zip(*values.values(), strict=True)],
+        conditions,
         space,
         origin="real",
         specimen=taken.of_each(specimens),

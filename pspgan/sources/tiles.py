@@ -1,16 +1,18 @@
-"""Fields of one size and one pixel size, cut from micrographs of any size and magnification."""
+"""Fields of one size, at one pixel size or several, cut from micrographs of any size and magnification."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import dask.array
 import numpy as np
 
+from ..process import ProcessCondition, ProcessSpace, Value
 from . import imaging
 from .rows import SourceError
 from .summary import left_out_lines
@@ -30,43 +32,62 @@ class Tiling:
 
     Args:
         side: of a tile, px.
-        um_per_px: pixel size of the tiles; None keeps each micrograph's own.
+        um_per_px: pixel size of the tiles; None keeps each micrograph's own. Of several, every micrograph is
+            cut at each that it resolves, and the pixel size becomes a factor of the process space.
         enlarge: how many times a pixel may at most be enlarged; 1 only reduces. Enlarged micrographs lack the
             fine structure that those taken at the pixel size show.
 
     Raises:
-        ValueError: a value that is not positive, or ``enlarge`` below 1.
+        ValueError: a value that is not positive, a pixel size given twice, or ``enlarge`` below 1.
     """
 
     side: int
-    um_per_px: float | None = None
+    um_per_px: float | tuple[float, ...] | None = None
     enlarge: float = 1.0
 
     def __post_init__(self) -> None:
         if self.side != int(self.side) or self.side < 1:
             raise ValueError(f"tile {self.side} is no number of pixels")
-        if self.um_per_px is not None and not 0 < self.um_per_px < math.inf:
-            raise ValueError(f"tile_um_per_px {self.um_per_px} is no pixel size")
+        for size in self.sizes:
+            if size is not None and not 0 < size < math.inf:
+                raise ValueError(f"tile_um_per_px {size} is no pixel size")
+        if not self.sizes or len(set(self.sizes)) < len(self.sizes):
+            raise ValueError(f"tile_um_per_px {self.um_per_px} holds no pixel size, or one twice")
         if not 1 <= self.enlarge < math.inf:
             raise ValueError(
                 f"enlarge {self.enlarge} is below 1; 1 only reduces, 2 makes one pixel into 2 x 2"
             )
 
+    @property
+    def sizes(self) -> tuple[float | None, ...]:
+        """The pixel sizes, one or several; None stands for each micrograph's own."""
+        return self.um_per_px if isinstance(self.um_per_px, tuple) else (self.um_per_px,)
+
+    @property
+    def makes_factor(self) -> bool:
+        """Whether tiles have several pixel sizes, which then are a factor of the process space."""
+        return len(self.sizes) > 1
+
+    def each(self) -> list[Tiling]:
+        """This tiling at one of its pixel sizes after the other."""
+        return [replace(self, um_per_px=at) for at in self.sizes]
+
     def windows(self, image: int, shape: tuple[int, int], um_per_px: float) -> list[Window] | str:
-        """The tiles of one micrograph, row by row; or, in words, why it has none.
+        """The tiles of one micrograph, row by row, at one pixel size (see `each`); or, in words, why none.
 
         Args:
             image: its number, which the windows carry.
             shape: its rows and columns, px.
             um_per_px: its pixel size; NaN where unknown.
         """
+        (at,) = self.sizes
         factor = 1.0
-        if self.um_per_px is not None:
+        if at is not None:
             if not math.isfinite(um_per_px):
                 return "pixel size unknown"
-            factor = self.um_per_px / um_per_px  # source pixels along a side of a tile's pixel
+            factor = at / um_per_px  # source pixels along a side of a tile's pixel
             if factor * self.enlarge < 1 - _SLACK:
-                return f"pixels too large to be enlarged to {self.um_per_px:g} um"
+                return "pixels too large to be enlarged to those of a tile"
         length = self.side * factor
         counts = [math.floor(n / length + _SLACK) for n in shape]
         if not all(counts):
@@ -74,7 +95,7 @@ class Tiling:
         margins = [max(0.0, (n - count * length) / 2) for n, count in zip(shape, counts, strict=True)]
         if factor == 1.0:
             margins = [math.floor(margin) for margin in margins]  # pixels stay as they are
-        size = um_per_px if self.um_per_px is None else self.um_per_px
+        size = um_per_px if at is None else at
         return [
             Window(image, margins[0] + i * length, margins[1] + j * length, length, self.side, size)
             for i in range(counts[0])
@@ -118,6 +139,7 @@ class Taken:
         image: number of the image that each sample is from.
         um_per_px: pixel size of each.
         offset: (y, x) of each upper left corner in the image, source pixels; None for whole images.
+        has_pixel_size: whether the pixel size is a factor.
         notes: lines for people.
     """
 
@@ -126,11 +148,27 @@ class Taken:
     image: list[int]
     um_per_px: list[float]
     offset: list[tuple[float, float]] | None
+    has_pixel_size: bool
     notes: list[str]
 
     def of_each(self, values: Sequence[T]) -> list[T]:
         """Something that every image has, for every sample."""
         return [values[k] for k in self.image]
+
+    def placed(
+        self, space: ProcessSpace, points: Sequence[Sequence[Value]]
+    ) -> tuple[ProcessSpace, list[ProcessCondition]]:
+        """What the samples span and the condition of each, with the pixel size where it is a factor.
+
+        Args:
+            space: of what was done to the material.
+            points: one a sample, values in its order.
+        """
+        if self.has_pixel_size:
+            space = space.with_pixel_sizes(self.um_per_px)
+            points = [(*values, size) for values, size in zip(points, self.um_per_px, strict=True)]
+        conditions = [space.condition(values) for values in points]
+        return space.observing(dict.fromkeys(conditions)), conditions
 
 
 def take(
@@ -160,30 +198,47 @@ def take(
     """
     if tiling is None:
         micrograph, sha256 = imaging.stack(files, bar=bar, crop=crop, progress=progress)
-        return Taken(micrograph, sha256, list(range(len(files))), list(um_per_px), None, [])
+        return Taken(micrograph, sha256, list(range(len(files))), list(um_per_px), None, False, [])
     windows: list[Window] = []
+    without: dict[float | None, Counter[str]] = {at: Counter() for at in tiling.sizes}
     for k, (file, name, height, size) in enumerate(zip(files, names, bar, um_per_px, strict=True)):
-        found = tiling.windows(k, imaging.remaining_size(file, height, crop), size)
-        if isinstance(found, str):
-            left_out.setdefault(found, []).append(name)
-        else:
-            windows += found
+        shape = imaging.remaining_size(file, height, crop)
+        reasons = []
+        for one in tiling.each():
+            found = one.windows(k, shape, size)
+            if isinstance(found, str):
+                without[one.um_per_px][found] += 1
+                reasons.append(found)
+            else:
+                windows += found
+        if len(reasons) == len(tiling.sizes):
+            left_out.setdefault("; ".join(dict.fromkeys(reasons)), []).append(name)
     if not windows:
         raise SourceError(
             f"no tile of {tiling.side} px fits into any of {len(files)} images: "
             f"{'; '.join(left_out_lines(left_out))}"
         )
-    used = sorted({window.image for window in windows})
     micrograph, sha256 = imaging.stack(files, bar=bar, crop=crop, windows=windows, progress=progress)
-    at = "their own pixel size" if tiling.um_per_px is None else f"{tiling.um_per_px:g} um/px"
     return Taken(
         micrograph,
         sha256,
         [window.image for window in windows],
         [window.um_per_px for window in windows],
         [(window.y, window.x) for window in windows],
-        [f"{len(windows)} tiles of {tiling.side} x {tiling.side} px at {at}, from {len(used)} images"],
+        tiling.makes_factor,
+        [_note(tiling, at, windows, without[at]) for at in tiling.sizes],
     )
+
+
+def _note(tiling: Tiling, at: float | None, windows: Sequence[Window], without: Mapping[str, int]) -> str:
+    """How many tiles of a pixel size there are, and, where it is one of several, why images have none."""
+    mine = [window for window in windows if at is None or window.um_per_px == at]
+    size = "their own pixel size" if at is None else f"{at:g} um/px"
+    images = len({window.image for window in mine})
+    text = f"{len(mine)} tiles of {tiling.side} x {tiling.side} px at {size}, from {images} images"
+    if not (tiling.makes_factor and without):
+        return text
+    return f"{text}; none from {', '.join(f'{count} ({why})' for why, count in without.items())}"
 
 
 def _shares(start: float, length: float, count: int, pixels: int) -> np.ndarray:

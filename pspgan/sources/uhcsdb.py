@@ -96,7 +96,8 @@ def read(
         bar: rows cut off the bottom of images that still have the instrument bar (those of 645 x 522 px).
         map: further spellings, ``{"cooling": {"OQ": "Q"}}``.
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
-        tile: cut images into tiles, at one pixel size if it has one; those that have none are left out.
+        tile: cut images into tiles, at its pixel size if it has one; those that have none are left out.
+            Several pixel sizes become the last factor, ``pixel_size``.
         progress: show a bar on a terminal.
 
     Returns:
@@ -134,11 +135,11 @@ def read(
     )
     cut = sum(height > 0 for height in bars)
     entries = taken.of_each(entries)
-    conditions = [entry.condition for entry in entries]
+    space, conditions = taken.placed(space, [entry.condition.values for entry in entries])
     return build(
         taken.micrograph,
         conditions,
-        space.observing(conditions),
+        space,
         origin="real",
         specimen=[entry.specimen for entry in entries],
         um_per_px=taken.um_per_px,

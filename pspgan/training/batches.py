@@ -48,8 +48,8 @@ class Batches:
         config: the run's settings; uses ``resolution``, ``reduction``, ``balance``, ``seed``.
 
     Raises:
-        TrainingDataError: micrographs smaller than a crop, a reduction below the ensemble's own, or no labels
-            to balance by; or grey levels that are not uint8.
+        TrainingDataError: micrographs smaller than a crop, a reduction below the ensemble's own, or another
+            where the pixel size is a factor, or no labels to balance by; or grey levels that are not uint8.
     """
 
     def __init__(self, dataset: xr.Dataset, config: TrainingConfig) -> None:
@@ -64,7 +64,14 @@ class Batches:
             raise TrainingDataError(
                 f"micrograph holds {dataset['micrograph'].dtype}; grey levels of an ensemble are uint8"
             )
+        if config.reduction != self.reduction and space_of(dataset).has_pixel_size:
+            raise TrainingDataError(
+                f"the pixel size is a factor of these data, and reduction {config.reduction} makes pixels "
+                f"{config.reduction // self.reduction} times as large as their conditions say; train with "
+                f"--set reduction={self.reduction}, on tiles of larger pixels where a larger field is wanted"
+            )
         factor = config.reduction // self.reduction
+        self._um_per_px = dataset["um_per_px"].values * factor
         n, height, width = dataset["micrograph"].shape
         if n == 0:
             raise TrainingDataError("the ensemble holds no micrograph")
@@ -113,6 +120,12 @@ class Batches:
         """Random crops of one condition's micrographs, (size, 1, y, x) float32 in [-1, 1]."""
         mine = [i for i, c in enumerate(self.conditions) if c == condition]
         return self._crops(rng.choice(mine, size=size), rng)
+
+    def um_per_px_of(self, condition: ProcessCondition) -> float:
+        """Pixel size of one condition's micrographs as they are drawn; NaN where it is unknown or not one."""
+        mine = [c == condition for c in self.conditions]
+        sizes = np.unique(self._um_per_px[mine])
+        return float(sizes[0]) if len(sizes) == 1 else np.nan
 
     def _crops(self, index: np.ndarray, rng: np.random.Generator, mine: slice = slice(None)) -> Tensor:
         side, (height, width) = self.resolution, self.micrographs.shape[1:]

@@ -35,11 +35,13 @@ class Measured:
         figures: of all conditions together.
         table: a row a condition.
         micrographs: condition, real crops and generated micrographs, (n, y, x) uint8 each.
+        um_per_px: size of their pixels, one a condition; NaN where it is unknown or not one.
     """
 
     figures: dict[str, float | str]
     table: list[dict[str, float | str]]
     micrographs: list[tuple[ProcessCondition, Tensor, Tensor]]
+    um_per_px: list[float]
 
 
 class Metrics:
@@ -118,7 +120,8 @@ class Metrics:
         if training:
             discriminator.train()
         figures = self._summary(table, np.array(squares))
-        return Measured(figures | self._separation(phases), table, micrographs)
+        sizes = [reference.um_per_px for reference in self._references]
+        return Measured(figures | self._separation(phases), table, micrographs, sizes)
 
     def _summary(self, table: list[dict[str, float | str]], squares: np.ndarray) -> dict[str, float | str]:
         """Figures of all conditions together, from rows and squared differences (condition, 2)."""
@@ -167,6 +170,7 @@ class _Reference:
         self._weights = torch.from_numpy(batches.space.encode(condition))
         self._target = batches.space.target(condition)
         self._micrographs = sum(c == condition for c in batches.conditions)
+        self.um_per_px = batches.um_per_px_of(condition)
         rng = np.random.default_rng([seed, 9, k])
         crops = to_grey(batches.crops_of(condition, _REFERENCE * size, rng))[:, 0]
         self.real = crops[:size]

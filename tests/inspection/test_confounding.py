@@ -78,3 +78,20 @@ def test_unknown_values_and_what_does_not_vary_are_left_out():
     assert table.loc[("microconstituent", "bath"), "micrographs"] == 19
     same = dataset(["oil"] * 6, [0.1] * 6, ["fine"] * 6)
     assert confounding(same).empty
+
+
+def test_a_pixel_size_that_is_a_factor_is_no_finding_of_itself():
+    space = SPACE.with_pixel_sizes([0.1, 0.4])
+    sizes = [0.1, 0.4] * 6
+    data = ensemble.build(
+        np.zeros((12, 8, 8), np.uint8),
+        [("oil", size) for size in sizes],
+        space,
+        origin="real",
+        specimen=[str(k) for k in range(12)],
+        um_per_px=sizes,
+        microconstituent=["fine", "coarse"] * 6,
+    )
+    table = confounding(data).set_index(["property", "told_by"])
+    assert set(table.index) == {("um_per_px", "microconstituent"), ("microconstituent", "pixel_size")}
+    assert table.loc[("microconstituent", "pixel_size"), "share"] == pytest.approx(1)

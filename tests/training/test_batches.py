@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pspgan.ensemble import space_of
 from pspgan.training.batches import Batches, FakeConditions, TrainingDataError
 from pspgan.training.config import make_config
 
@@ -107,6 +108,27 @@ def test_fake_conditions(make_ensemble):
 def test_data_that_do_not_serve(make_ensemble, change, settings, message):
     with pytest.raises(TrainingDataError, match=message):
         Batches(make_ensemble(**change), config(**settings))
+
+
+def test_pixels_stay_what_their_condition_says(make_ensemble):
+    sizes = [0.1, 0.1, 0.4] * 10
+    dataset = make_ensemble(
+        side=64,
+        space=space_of(make_ensemble()).with_pixel_sizes([0.1, 0.4]),
+        conditions=["0.1-oil-0.1", "0.2-oil-0.1", "0.4-air-0.4"],
+        um_per_px=sizes,
+    )
+    with pytest.raises(TrainingDataError, match=r"2 times as large as their conditions say.*reduction=1,"):
+        Batches(dataset, config(reduction=2))
+    batches = Batches(dataset, config())
+    assert [batches.um_per_px_of(c) for c in batches.space.observed_conditions] == [0.1, 0.1, 0.4]
+
+
+def test_the_pixel_size_of_a_condition_where_it_has_one(make_ensemble):
+    dataset = make_ensemble(side=64, um_per_px=[0.1, 0.1, 0.4, 0.1, 0.2, np.nan] * 5)
+    batches = Batches(dataset, config(reduction=2))
+    sizes = [batches.um_per_px_of(c) for c in batches.space.observed_conditions]
+    np.testing.assert_array_equal(sizes, [0.2, np.nan, np.nan])
 
 
 def test_an_empty_ensemble_is_refused(make_ensemble):

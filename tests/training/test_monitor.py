@@ -1,5 +1,7 @@
 """What a run shows: charts and pictures in TensorBoard, grids in the folder."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,7 @@ def measured():
         figures={},
         table=[{"condition": str(c), "micrographs": k + 1} for k, c in enumerate(conditions)],
         micrographs=[(c, shown[k], shown[k + 30]) for k, c in enumerate(conditions)],
+        um_per_px=[np.nan] * 30,
     )
 
 
@@ -34,6 +37,25 @@ def test_a_grid_shows_the_24_conditions_with_most_micrographs(measured):
     assert np.all(row[:, [0, 15, 18, 51]] == 8)
     assert np.all(row[:, [60, 75, -1]] == 38)
     assert np.all(row[:, 52:60] == 255)
+
+
+def test_a_grid_has_a_scale_bar_where_the_pixel_size_is_known(measured):
+    side = 64
+    rows = [(c, real.repeat(1, 4, 4), fake.repeat(1, 4, 4)) for c, real, fake in measured.micrographs[:3]]
+    sizes = [0.1, np.nan, 0.4]
+    three = dataclasses.replace(measured, table=measured.table[:3], micrographs=rows, um_per_px=sizes)
+    plain = dataclasses.replace(three, um_per_px=[np.nan] * 3)
+    drawn, without = (np.asarray(grid(strips(one))).astype(int) for one in (three, plain))
+    for k, (um_per_px, micrometres) in enumerate(zip(sizes, (2, None, 10), strict=True)):
+        caption = slice(k * (14 + side + 2), k * (14 + side + 2) + 14)
+        added = drawn[caption] != without[caption]
+        if micrometres is None:
+            assert not added.any()
+        else:
+            assert added[6].sum() > micrometres / um_per_px - 1  # with what the letters add in this row
+            bar = np.flatnonzero(added[6])
+            assert np.diff(bar[: round(micrometres / um_per_px)]).max() == 1
+            assert bar[round(micrometres / um_per_px)] > bar[round(micrometres / um_per_px) - 1] + 1
 
 
 def test_charts_stand_in_groups_and_conditions_have_their_own_pictures(make_ensemble, small, tmp_path):
