@@ -135,7 +135,9 @@ def simulate(
     size: Annotated[str, typer.Option(help="Side of each, px, or WIDTHxHEIGHT.")] = "64",
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
     conditions: Annotated[str | None, typer.Option(help='Comma-separated, e.g. "800-5-Q,800-24H-Q".')] = None,
-    um_per_px: Annotated[float, typer.Option(help="Pixel size in um.")] = 0.07,
+    um_per_px: Annotated[
+        str, typer.Option(help="Pixel size in um; several, 0.05,0.1, become the factor pixel_size.")
+    ] = "0.07",
     specimens: Annotated[int, typer.Option(help="Specimens a condition.")] = 4,
     framing: Annotated[
         str, typer.Option(help="Where micrographs are taken: grain, boundary (on the network) or random.")
@@ -162,7 +164,7 @@ def simulate(
         options.parse_size(size),
         seed,
         listed(conditions),
-        um_per_px,
+        options.parse_pixel_sizes(um_per_px),
         specimens,
         framing=framing,  # type: ignore[arg-type]
         workers=workers,

@@ -36,7 +36,7 @@ def simulate(
     size: int | tuple[int, int] = 64,
     seed: int = 0,
     conditions: Iterable[ConditionLike] | ConditionLike | None = None,
-    um_per_px: float = 0.07,
+    um_per_px: float | tuple[float, ...] = 0.07,
     specimens: int = 4,
     steel: Steel | None = None,
     framing: Framing = "grain",
@@ -57,7 +57,8 @@ def simulate(
         conditions: heat treatments within the ranges of `SPACE`, by default `CONDITIONS`; repeated ones count
             once.
         um_per_px: pixel size in um. Above some 0.2 um particles are a texture that pixels do not resolve, and
-            fields of 256 px show the carbide network.
+            fields of 256 px show the carbide network. Several become the last factor, ``pixel_size``: every
+            heat treatment is then taken at each.
         specimens: specimens a condition.
         steel: constants of the laws; by default those of UHCSDB's steel.
         framing: where micrographs are taken: ``"grain"`` within a grain, clear of the network and what it
@@ -87,17 +88,26 @@ def simulate(
     (36, 32, 32)
     """
     shape = (size, size) if isinstance(size, int) else tuple(size)
-    _check(n, shape, seed, um_per_px, specimens, framing, workers)
+    sizes = um_per_px if isinstance(um_per_px, tuple) else (um_per_px,)
+    _check(n, shape, seed, sizes, specimens, framing, workers)
     points = list(dict.fromkeys(SPACE.conditions(CONDITIONS if conditions is None else conditions)))
     if not points:
         raise ValueError("conditions is empty: name at least one, such as 800-90-Q")
+    space = SPACE
+    if len(sizes) > 1:
+        space = SPACE.with_pixel_sizes(sizes)
+        points = [space.condition((*point.values, size)) for point in points for size in sizes]
     steel = steel or Steel()
     counts = [n // len(points) + (i < n % len(points)) for i in range(len(points))]
     jobs = [(point, j) for point, count in zip(points, counts, strict=True) for j in range(count)]
     if workers is None:
         workers = (os.cpu_count() or 1) if n * shape[0] * shape[1] > _WORTH_STARTING else 1
+    pixels = [point.pixel_size if space.has_pixel_size else sizes[0] for point, _ in jobs]
     drawn = _draw_all(
-        [(steel, point, seed, j % specimens, j // specimens, shape, um_per_px, framing) for point, j in jobs],
+        [
+            (steel, point, seed, j % specimens, j // specimens, shape, pixel, framing)
+            for (point, j), pixel in zip(jobs, pixels, strict=True)
+        ],
         workers,
     )
     micrograph, phase = np.empty((2, n, *shape), dtype=np.uint8)
@@ -110,11 +120,13 @@ def simulate(
     dataset = ensemble.build(
         micrograph,
         [point for point, _ in jobs],
-        SPACE.observing(point for point, _ in jobs),
+        space.observing(point for point, _ in jobs),
         origin="simulated",
-        specimen=[f"{point} #{j % specimens + 1}" for point, j in jobs],
-        um_per_px=um_per_px,
-        microconstituent=[_microconstituent(fraction, um_per_px) for fraction in fractions],
+        specimen=[f"{point.treatment} #{j % specimens + 1}" for point, j in jobs],
+        um_per_px=pixels,
+        microconstituent=[
+            _microconstituent(fraction, pixel) for fraction, pixel in zip(fractions, pixels, strict=True)
+        ],
         phase=phase,
         phases=geometry.PHASES,
         provenance={
@@ -135,7 +147,7 @@ def _check(
     n: int,
     shape: tuple[int, ...],
     seed: int,
-    um_per_px: float,
+    sizes: tuple[float, ...],
     specimens: int,
     framing: str,
     workers: int | None,
@@ -146,8 +158,11 @@ def _check(
         raise ValueError(f"size is {shape}: give pixels along each axis, or rows and columns")
     if min(shape) < _SMALLEST:
         raise ValueError(f"size is {min(shape)} px: fields below {_SMALLEST} px show no structure")
-    if not (um_per_px > 0 and math.isfinite(um_per_px)):
-        raise ValueError(f"um_per_px is {um_per_px}: a pixel size is positive")
+    for um_per_px in sizes:
+        if not (um_per_px > 0 and math.isfinite(um_per_px)):
+            raise ValueError(f"um_per_px is {um_per_px}: a pixel size is positive")
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise ValueError(f"um_per_px is {sizes}: it holds no pixel size, or one twice")
     if specimens <= 0:
         raise ValueError(f"specimens is {specimens}: a condition needs at least one")
     if seed < 0:
@@ -176,9 +191,11 @@ def _draw(
     framing: Framing,
 ) -> tuple[Structure, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """One field: what it was drawn from, phases, grey levels, diameters of its particles, area fractions."""
-    entropy = [seed, *str(point).encode()]
-    of_specimen = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(0, specimen)))
-    rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(1, specimen, number)))
+    # A specimen is the same at every pixel size, a field is another one.
+    of_specimen, rng = (
+        np.random.default_rng(np.random.SeedSequence([seed, *text.encode()], spawn_key=key))
+        for text, key in ((point.treatment, (0, specimen)), (str(point), (1, specimen, number)))
+    )
     ln_diameter = of_specimen.normal(0, steel.specimen_sigma) + rng.normal(0, steel.field_sigma)
     structure = steel.structure(
         point,

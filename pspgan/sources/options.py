@@ -125,7 +125,19 @@ def tiling(side: int | None, um_per_px: str | None, enlarge: float) -> Tiling | 
         return None
     if um_per_px is None:
         return Tiling(side, None, enlarge)
-    sizes = [as_number(part.strip()) for part in um_per_px.split(",")]
+    return Tiling(side, parse_pixel_sizes(um_per_px), enlarge)
+
+
+def parse_pixel_sizes(text: str) -> float | tuple[float, ...]:
+    """Read a pixel size in um, or several with commas between.
+
+    Raises:
+        ValueError: a part is no number.
+
+    >>> parse_pixel_sizes("0.1"), parse_pixel_sizes("0.1,0.3,1")
+    (0.1, (0.1, 0.3, 1.0))
+    """
+    sizes = [as_number(part.strip()) for part in text.split(",")]
     if None in sizes:
-        raise ValueError(f'"{um_per_px}" is no pixel size; write one in um, or several: 0.1,0.3,1')
-    return Tiling(side, tuple(sizes) if len(sizes) > 1 else sizes[0], enlarge)
+        raise ValueError(f'"{text}" is no pixel size; write one in um, or several: 0.1,0.3,1')
+    return tuple(sizes) if len(sizes) > 1 else sizes[0]

@@ -263,6 +263,27 @@ def test_particles_that_pixels_do_not_resolve_keep_their_area():
     assert fields["true_spheroidite"].values.mean() == pytest.approx(wanted, rel=0.03)
 
 
+def test_several_pixel_sizes_are_a_factor_under_which_lengths_stay_what_they_are():
+    sizes = (0.05, 0.1)
+    steel = simulate(
+        32, 160, conditions=["800-1440-Q", "970-90-Q"], um_per_px=sizes, steel=EXACT, progress=False
+    )
+    space = ensemble.space_of(steel)
+    assert space.has_pixel_size
+    assert {str(c) for c in space.observed_conditions} == {
+        f"{treatment}-{size}" for treatment in ("800-1440-Q", "970-90-Q") for size in sizes
+    }
+    assert set(steel["specimen"].values.astype(str)) == {
+        f"{treatment} #{k}" for treatment in ("800-1440-Q", "970-90-Q") for k in (1, 2, 3, 4)
+    }
+    for treatment in ("800-1440-Q", "970-90-Q"):
+        for size in sizes:
+            mine = steel.isel(sample=steel["condition"].values == f"{treatment}-{size}")
+            assert (mine["um_per_px"].values == size).all()
+            law = mine["true_mean_diameter"].values[0]
+            assert mean_diameter(mine["phase"].values, size)[0] == pytest.approx(law, rel=0.1)
+
+
 def test_fields_may_be_rectangles_and_do_not_depend_on_workers():
     arguments = {"n": 6, "size": (40, 56), "seed": 2, "progress": False}
     alone, together = (simulate(workers=workers, **arguments) for workers in (1, 2))
@@ -331,6 +352,8 @@ def test_conditions_between_levels_are_simulated():
         ({"size": 8}, "size is 8 px"),
         ({"um_per_px": 0.0}, "um_per_px is 0.0"),
         ({"um_per_px": float("nan")}, "um_per_px is nan"),
+        ({"um_per_px": (0.1, 0.1)}, "or one twice"),
+        ({"um_per_px": (0.1, -0.2)}, "um_per_px is -0.2"),
         ({"specimens": 0}, "specimens is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"conditions": []}, "conditions is empty"),
