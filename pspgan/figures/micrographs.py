@@ -81,7 +81,7 @@ def side_by_side(
 
     Args:
         real: an ensemble of real or simulated micrographs.
-        generated: an ensemble of generated ones.
+        generated: an ensemble of generated ones, or of simulated ones to set beside real ones.
         conditions: rows, in any notation; all conditions of ``generated`` unless given.
         n: micrographs a side.
 
@@ -110,7 +110,7 @@ def side_by_side(
         first = len(picked[0]) if len(picked[1]) else 0  # generated one, or real where there is none
         scale_bars([one for one in axes if one.images], pixels, at=first)
     grid[0][0].set_title(real.attrs["origin"], fontsize=10, color=REAL, loc="left")
-    grid[0][n + 1].set_title("generated", fontsize=10, color=GENERATED, loc="left")
+    grid[0][n + 1].set_title(generated.attrs["origin"], fontsize=10, color=GENERATED, loc="left")
     return figure
 
 
