@@ -216,7 +216,7 @@ def test_bars_are_as_long_as_they_say(full):
 
 def test_micrographs_of_mixed_pixel_sizes_have_their_own_bars(stores, tmp_path):
     real, fake = (open_ensemble(stores[name]).load() for name in ("real", "gen"))
-    sizes = np.resize([0.1, 0.4, np.nan], real.sizes["sample"])
+    sizes = np.resize([0.1, 0.4, np.nan, 0.4, 0.1], real.sizes["sample"])
     real = real.assign_coords(um_per_px=("sample", sizes)).drop_encoding()
     out = write_report(real, fake.drop_encoding(), out=tmp_path / "mixed.html")
     tiles = TILE.findall(re.sub(r'src="data:[^"]+"', 'src=""', out.read_text(encoding="utf-8")))
