@@ -52,7 +52,7 @@ def import_uhcsdb(
         folder,
         metadata,
         map=options.parse_map(map_ or []),
-        crop=options.parse_crop(crop) if crop else None,
+        crop=options.parse_crop(crop) if crop is not None else None,
         tile=options.tiling(tile, um_per_px, enlarge),
     )
     _write(dataset, out, overwrite)
@@ -75,6 +75,10 @@ def import_table(
     tile: Tile = None,
     tile_um_per_px: Annotated[float | None, typer.Option(help="Pixel size of tiles, um.")] = None,
     enlarge: Enlarge = 1.0,
+    white: Annotated[
+        int | None,
+        typer.Option(help="Grey level of 16-bit images that becomes white, e.g. 4095 of a 12-bit camera."),
+    ] = None,
     licence: Annotated[str, typer.Option(help="Of the images.")] = "",
     attribution: Annotated[str, typer.Option(help="Of the images.")] = "",
     overwrite: Overwrite = False,
@@ -97,8 +101,9 @@ def import_table(
         microconstituent=microconstituent,
         map=options.parse_map(map_ or []),
         bar=bar,
-        crop=options.parse_crop(crop) if crop else None,
+        crop=options.parse_crop(crop) if crop is not None else None,
         tile=options.tiling(tile, tile_um_per_px, enlarge),
+        white=white,
         licence=licence,
         attribution=attribution,
     )
@@ -107,8 +112,8 @@ def import_table(
 
 def simulate(
     out: Out = Path("simulated.zarr"),
-    n: Annotated[int, typer.Option("-n", help="Micrographs.")] = 600,
-    size: Annotated[int, typer.Option(help="Side of each, px.")] = 64,
+    n: Annotated[int, typer.Option("-n", help="Micrographs.", max=10_000_000)] = 600,
+    size: Annotated[int, typer.Option(help="Side of each, px.", max=16_384)] = 64,
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
     conditions: Annotated[str | None, typer.Option(help='Comma-separated, e.g. "800-5-Q,800-24H-Q".')] = None,
     um_per_px: Annotated[float | None, typer.Option(help="Pixel size in um.")] = None,
@@ -121,7 +126,7 @@ def simulate(
     from ..ensemble import write_ensemble
     from ..sources import describe, heat_treatment
 
-    given = {"um_per_px": um_per_px} if um_per_px else {}
+    given = {"um_per_px": um_per_px} if um_per_px is not None else {}
     dataset = heat_treatment.simulate(n, size, seed, listed(conditions), **given)
     write_ensemble(dataset, out, overwrite=overwrite)
     say(f"{out}: {describe(dataset)}", f"pspgan train {out} --preset demo -o run")

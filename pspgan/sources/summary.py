@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ..wording import quoted
+
 _SHOWN = 5  # names listed of each reason
+_LONGEST = 260  # characters of a name: those of a file
 
 
 def describe(ensemble: xr.Dataset) -> str:
@@ -39,7 +42,8 @@ def left_out_lines(left_out: Mapping[str, Sequence[str]]) -> list[str]:
     lines = []
     for reason, names in left_out.items():
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        lines.append(f"left out {len(names)}: {reason} ({', '.join(names[:_SHOWN])}{more})")
+        shown = ", ".join(quoted(name, _LONGEST) for name in names[:_SHOWN])
+        lines.append(f"left out {len(names)}: {reason} ({shown}{more})")
     return lines
 
 

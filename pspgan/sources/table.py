@@ -45,6 +45,8 @@ _RESERVED = (
 )
 
 
+_ABSOLUTE_ZERO = {"degC": -273.15, "°C": -273.15, "C": -273.15, "K": 0.0, "degF": -459.67}
+
 _NO_SPECIMEN = (
     "no specimen column: every image counts as a specimen of its own, "
     "so scores cannot be grouped by physical sample"
@@ -66,6 +68,7 @@ def read(
     bar: int = 0,
     crop: tuple[int, int] | None = None,
     tile: Tiling | None = None,
+    white: int | None = None,
     licence: str = "",
     attribution: str = "",
     progress: bool = True,
@@ -91,6 +94,8 @@ def read(
         bar: rows of the instrument bar, cut off the bottom of every image.
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
         tile: cut images into tiles, at one pixel size if it has one; those that have none are left out.
+        white: grey level of images of 16 bits that becomes 255, e.g. 4095 of a camera of 12 bits; 65535 where
+            None.
         licence, attribution: of the images, shown wherever they are.
         progress: show a bar on a terminal.
 
@@ -106,6 +111,8 @@ def read(
     needed = (*columns.values(), image_column, specimen, um_per_px, microconstituent)
     rows.require(column for column in needed if isinstance(column, str))
     folder = ImageFolder(Path(images))
+    if not rows.rows:
+        raise SourceError(f"{path}: nothing to import (the table has no rows)")
     image_column = image_column or _image_column(rows, folder)
     left_out: dict[str, list[str]] = {}
     kept, files = _choose(rows, folder, image_column, columns, spellings, left_out)
@@ -120,7 +127,8 @@ def read(
     names = [folder.name(file) for file in files]
     specimens = _specimens(kept, specimen) if specimen else names
     sizes = [_pixel_size(row, um_per_px) for row in kept]
-    taken = take(files, names, sizes, tile, left_out, bar=[bar] * len(files), crop=crop, progress=progress)
+    bars = [bar] * len(files)
+    taken = take(files, names, sizes, tile, left_out, bar=bars, crop=crop, white=white, progress=progress)
     values = {name: taken.of_each(column) for name, column in values.items()}
     return build(
         taken.micrograph,
@@ -139,6 +147,7 @@ def read(
             "images": str(folder.folder),
             "images_sha256": taken.sha256,
             "tile": tile and asdict(tile),
+            "white": white,
             "columns": {**columns, "image": image_column, "specimen": specimen},
             "notes": notes + taken.notes,
             "left_out": left_out,
@@ -230,7 +239,7 @@ def _choose(
     if not chosen:
         told = "; ".join(left_out_lines(left_out))
         raise SourceError(
-            f"{rows.file} and {folder.folder}: nothing to import ({told or 'the table has no rows'})"
+            f"{rows.file} and {folder.folder}: nothing to import ({told})"
         )
     kept, files = zip(*chosen, strict=True)
     return list(kept), list(files)
@@ -260,6 +269,10 @@ def _values(
             raise SourceError(
                 f'{row.place}: {name} "{text}" is not a number; correct the cell or map it with '
                 f"--map {name}:{text}=NUMBER{names}"
+            )
+        if number < _ABSOLUTE_ZERO.get(unit, -np.inf):
+            raise SourceError(
+                f"{row.place}: {name} {number:g} {unit} lies below absolute zero; correct the cell or the unit"
             )
         if scale == "log" and number <= 0:
             raise SourceError(

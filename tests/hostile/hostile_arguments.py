@@ -53,7 +53,7 @@ def _import_table() -> Iterator[Case]:
         (["--tile", "4", "--tile-um-per-px", "0.1"], "pixel size unknown"),
         (["--tile", "4", "--tile-um-per-px", "1e300", "--um-per-px", "um"], "field smaller than a tile"),
         (["--tile", "4", "--tile-um-per-px", "1e-300", "--um-per-px", "um"], "too large to be enlarged"),
-        (["--tile", "4", "--tile-um-per-px", "1e-9", "--um-per-px", "um", "--enlarge", "1e9"], "enlarge"),
+        (["--tile", "4", "--tile-um-per-px", "1e-9", "--um-per-px", "um", "--enlarge", "1e9"], "more than 1000000 tiles"),
         (["--tile-um-per-px", "0.1"], "--tile"),
         *((["--tile", "4", "--enlarge", text], f"enlarge {text}") for text in ("0.5", "-1.0", "nan", "inf", "0.0")),
         *((["--um-per-px", text], f"um_per_px {text} is no pixel size") for text in ("0", "-1", "nan", "inf")),
@@ -119,12 +119,10 @@ def _simulate_and_generate() -> Iterator[Case]:
     for options, *says in (
         (["-n", 0], "n is 0"),
         (["-n", -5], "n is -5"),
-        (["-n", 10**15], "n"),
+        (["-n", 10_000_000, "--size", 16384], "not enough memory"),
         (["--size", 0], "size is 0 px"),
         (["--size", -64], "size is -64 px"),
         (["--size", 15], "size is 15 px"),
-        (["--size", 10**9], "size"),
-        (["--size", 10**15], "size"),
         (["--seed", -1], "seed is -1"),
         (["--um-per-px", "0"], "um_per_px is 0"),
         (["--um-per-px", "-1"], "um_per_px is -1"),
@@ -148,6 +146,8 @@ def _simulate_and_generate() -> Iterator[Case]:
     ):
         lay = _words("generate", "run", "-n", 2, *options, "-o", "out.zarr", copies=("run",))
         yield Case("option of generate", " ".join(map(str, options)), lay, tuple(says))
+    for options in (["-n", 10**15], ["--size", 10**9], ["--size", _HUGE]):
+        yield Case("option of simulate", " ".join(map(str, options)), _words("simulate", *options), (options[0],), "usage")
     for verb, options in (("simulate", ["-n", "--size", "--seed", "--um-per-px"]), ("generate", ["-n", "--batch"])):
         for option in options:
             lay = _words(verb, *(["run"] if verb == "generate" else []), option, "many")

@@ -14,6 +14,7 @@ from ground import Case, Ground, Lay, flipped, truncated
 
 import pspgan as psp
 from pspgan import ensemble
+from pspgan.ensemble.store import write_coordinate
 from pspgan.networks import Generator, save_weights
 from pspgan.sources import heat_treatment
 from pspgan.training import make_config
@@ -200,7 +201,7 @@ def _value(name: str, value: object) -> Change:
         dataset = ensemble.open_ensemble(store)
         values = dataset[name].values.tolist() if name in dataset.variables else ["train"] * 12
         values[4] = value
-        ensemble.write_coordinate(store, dataset["condition"].copy(data=np.array(values)).rename(name))
+        write_coordinate(store, dataset["condition"].copy(data=np.array(values)).rename(name))
 
     return change
 
@@ -256,7 +257,7 @@ def _statistics() -> Iterator[Case]:
             ("of fewer", _edited("statistics/zarr.json", "attributes", "micrographs", value=7), "7 micrographs"),
             ("no settings", _edited("statistics/zarr.json", "attributes", "settings", value=...), "statistics"),
             ("settings are 7", _edited("statistics/zarr.json", "attributes", "settings", value="7"), "statistics"),
-            ("no JSON", _rewritten("statistics/zarr.json", lambda whole: b"{"), "statistics"),
+            ("no JSON", _rewritten("statistics/zarr.json", lambda whole: b"{"), "damaged"),
             ("without two_point", lambda store: shutil.rmtree(store / "statistics/two_point"), "statistics"),
             ("damaged", _rewritten("statistics/two_point/c/0/0/0/0", lambda whole: b""), "statistics"),
         ):
