@@ -25,7 +25,6 @@ from .training import Run, TrainingConfig
 from .training.averaging import make_ready
 from .training.batches import to_grey
 
-
 _MOST = 100_000_000  # micrographs a condition: 6.5 TB at 256 px
 
 

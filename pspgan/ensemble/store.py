@@ -263,9 +263,7 @@ def naming_its_damage(variable: xr.Variable, path: Path, name: str) -> xr.Variab
         path, name: of the store, and of the array in it.
     """
     array = _Stored(path, name, variable.shape, variable.dtype)
-    return xr.Variable(
-        variable.dims, indexing.LazilyIndexedArray(array), variable.attrs, variable.encoding
-    )
+    return xr.Variable(variable.dims, indexing.LazilyIndexedArray(array), variable.attrs, variable.encoding)
 
 
 class _Stored(BackendArray):
@@ -275,9 +273,7 @@ class _Stored(BackendArray):
         self.path, self.name, self.shape, self.dtype = path, name, shape, dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._read
-        )
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[int | slice | np.ndarray, ...]) -> np.ndarray:
         with _naming(self.path, self.name):
@@ -295,8 +291,8 @@ def _naming(path: Path, name: str) -> Iterator[None]:
         yield
     except Exception as error:  # a damaged file lets a codec fail in any way
         raise EnsembleError(
-            f'{path}, variable "{name}" cannot be read: it is damaged ({type(error).__name__}: {error}). Put a '
-            "copy of the store back, or make it anew"
+            f'{path}, variable "{name}" cannot be read: it is damaged ({type(error).__name__}: {error}). '
+            "Put a copy of the store back, or make it anew"
         ) from None
 
 
@@ -307,7 +303,7 @@ def _check_whole(path: Path, dataset: xr.Dataset) -> None:
     left = sum(part.stop - part.start for part in pending(path))
     if dataset.attrs["complete"] and left:
         raise EnsembleError(
-            f'{path}, variable "micrograph": {left} of {total} micrographs are gone, although it was complete; '
+            f'{path}, variable "micrograph": {left} of {total} micrographs are gone from the complete store; '
             "put a copy of the store back, or make it anew"
         )
     if not dataset.attrs["complete"]:

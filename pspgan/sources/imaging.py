@@ -35,7 +35,7 @@ _DAMAGED = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error
 _WHITE = 65535
 _DARK = 2**14 - 1  # of 16 bits: what no image exceeds, a camera of 10, 12 or 14 bits has probably written
 _SHOWN = 5  # names in a note
-_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339  # tags of a TIFF
+_WIDTH, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 262, 339  # tags of a TIFF
 _MIN_IS_WHITE, _SIGNED = 0, 2  # values of them
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap rows and columns
 
@@ -54,7 +54,9 @@ def size(path: str | os.PathLike) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+            # Of a TIFF Pillow may have turned the size already.
+            as_stored = width == getattr(image, "tag_v2", {}).get(_WIDTH, width)
+            turned = as_stored and image.getexif().get(ExifTags.Base.Orientation) in _TURNED
     except FileNotFoundError:
         raise
     except Image.DecompressionBombError as error:
@@ -252,19 +254,25 @@ def _noted(names: Sequence[str], found: Sequence[_Facts], white: int | None) -> 
     lines = []
     pages = [name for name, facts in zip(names, found, strict=True) if facts.pages]
     if pages:
-        lines.append(f"{len(pages)} of {len(names)} files have several pages; the first was read ({_some(pages)})")
-    deep = [(name, facts.highest) for name, facts in zip(names, found, strict=True) if facts.highest is not None]
+        lines.append(
+            f"{len(pages)} of {len(names)} files have several pages; the first was read ({_some(pages)})"
+        )
+    deep = [
+        (name, facts.highest) for name, facts in zip(names, found, strict=True) if facts.highest is not None
+    ]
     highest = max((level for _, level in deep), default=_WHITE)
     if white is None and highest <= _DARK:
         camera = max(2 ** int(highest).bit_length() - 1, 1)
         lines.append(
-            f"dark: {len(deep)} of {len(names)} images have 16 bits but no grey level above {highest}; to make "
-            f"the brightest of a camera of {camera.bit_length()} bits white, import with --white {camera} "
+            f"dark: {len(deep)} of {len(names)} images have 16 bits but no grey level above {highest}; to "
+            f"make the brightest of a camera of {camera.bit_length()} bits white, import with --white {camera} "
             f"({_some([name for name, _ in deep])})"
         )
     brighter = [name for name, level in deep if white is not None and level > white]
     if brighter:
-        lines.append(f"{len(brighter)} of {len(names)} images have levels above white {white} ({_some(brighter)})")
+        lines.append(
+            f"{len(brighter)} of {len(names)} images have levels above white {white} ({_some(brighter)})"
+        )
     return lines
 
 

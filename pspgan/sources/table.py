@@ -238,9 +238,7 @@ def _choose(
         left_out["image without a row"] = unused
     if not chosen:
         told = "; ".join(left_out_lines(left_out))
-        raise SourceError(
-            f"{rows.file} and {folder.folder}: nothing to import ({told})"
-        )
+        raise SourceError(f"{rows.file} and {folder.folder}: nothing to import ({told})")
     kept, files = zip(*chosen, strict=True)
     return list(kept), list(files)
 
@@ -272,7 +270,7 @@ def _values(
             )
         if number < _ABSOLUTE_ZERO.get(unit, -np.inf):
             raise SourceError(
-                f"{row.place}: {name} {number:g} {unit} lies below absolute zero; correct the cell or the unit"
+                f"{row.place}: {name} {number:g} {unit} lies below absolute zero; correct the cell or unit"
             )
         if scale == "log" and number <= 0:
             raise SourceError(

@@ -191,7 +191,10 @@ def take(
         [window.image for window in windows],
         [window.um_per_px for window in windows],
         [(window.y, window.x) for window in windows],
-        [f"{len(windows)} tiles of {tiling.side} x {tiling.side} px at {at}, from {len(used)} images", *notes],
+        [
+            f"{len(windows)} tiles of {tiling.side} x {tiling.side} px at {at}, from {len(used)} images",
+            *notes,
+        ],
     )
 
 

@@ -208,7 +208,9 @@ def validated(settings: dict[str, Any]) -> TrainingConfig:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "settings"
         raise ConfigError(
-            f"{where}: {first['msg'].removeprefix('Value error, ')} (got {reprlib.repr(first['input'])})"[:400]
+            f"{where}: {first['msg'].removeprefix('Value error, ')} (got {reprlib.repr(first['input'])})"[
+                :400
+            ]
         ) from None
 
 
@@ -216,7 +218,9 @@ def check_keys(settings: Iterable[str]) -> None:
     """Raise ConfigError for a setting that does not exist, naming the nearest one that does."""
     for key in settings:
         if key not in TrainingConfig.model_fields:
-            raise ConfigError(f'unknown setting "{quoted(key, 60)}"{_nearest(key, TrainingConfig.model_fields)}')
+            raise ConfigError(
+                f'unknown setting "{quoted(key, 60)}"{_nearest(key, TrainingConfig.model_fields)}'
+            )
 
 
 def _nearest(word: str, known: Any) -> str:

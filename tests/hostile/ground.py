@@ -1,4 +1,4 @@
-"""What a hostile input stands on: a case, and a folder in which everything else about the command is right."""
+"""What a hostile input stands on: a case, and a folder in which all else about the command is right."""
 
 from __future__ import annotations
 

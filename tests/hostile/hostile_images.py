@@ -15,8 +15,17 @@ from PIL import Image
 
 _FORMS = {"png": "PNG", "tif": "TIFF", "jpg": "JPEG", "bmp": "BMP"}
 _NAMES = (
-    *("a\nb.png", "\u202egnp.elif.png", "\x1b[2Jx.png", "🔥.png", "e\u0301.png", "-rf.png", "--out.png", " .png"),
-    *("..png", "x" * 240 + ".png", "'\".png", "$(reboot).png", "a\\b.png", "\u200b.png", "\udcff.png", "*.png"),
+    *(
+        "a\nb.png",
+        "\u202egnp.elif.png",
+        "\x1b[2Jx.png",
+        "🔥.png",
+        "e\u0301.png",
+        "--out.png",
+        " .png",
+        "..png",
+    ),
+    *("x" * 240 + ".png", "'\".png", "a\\b.png", "\udcff.png"),
 )
 
 
@@ -46,12 +55,12 @@ def _damaged() -> Iterator[Case]:
     for suffix, form in _FORMS.items():
         whole = encoded(picture(1), form)
         says = (f"b.{suffix}",)
-        for k in range(6):
+        for k in range(4):
             yield Case(f"truncated {form}", str(k), _image(truncated(whole, rng), suffix), says)
-        for k in range(8):
+        for k in range(4):
             damaged = flipped(whole, rng, 4, slice(0, 60))
             yield Case(f"{form} with bits of its head flipped", str(k), _image(damaged, suffix), says, "luck")
-        for k in range(8):
+        for k in range(4):
             damaged = flipped(whole, rng, 6)
             yield Case(f"{form} with bits flipped", str(k), _image(damaged, suffix), says, "luck")
         yield Case("nothing in an image", suffix, _image(b"", suffix), says)
@@ -100,6 +109,7 @@ def _claims() -> Iterator[Case]:
         if width < 16 or height < 12:
             lay = _image(content, "png", "--crop", "16x12")
             yield Case("image smaller than the crop", f"{width} x {height}", lay, says)
+        if width < 12 or height < 12:
             lay = _image(content, "png", "--tile", "12")
             says = ("left out 1: field smaller than a tile (b.png)",)
             yield Case("image smaller than a tile", f"{width} x {height}", lay, says, "skip")
@@ -117,7 +127,7 @@ def _greys() -> Iterator[Case]:
         ("NaN", "tif", encoded(floats * np.nan, "TIFF"), "floating-point"),
         ("infinite", "tif", encoded(floats + np.inf, "TIFF"), "floating-point"),
         ("32 bits", "tif", encoded(grey.astype(np.int32) << 20, "TIFF"), "32-bit"),
-        ("negative", "tif", encoded(-grey.astype(np.int32) - 1, "TIFF"), "32-bit"),
+        ("negative", "tif", encoded(-grey.astype(np.int32) - 1, "TIFF"), "negative"),
         ("transparent in one place", "png", png(clear), "transparent"),
         ("grey and transparent", "png", png(np.dstack([grey, grey])), "transparent"),
         ("a colour that is clear", "png", png(palette, transparency=2), "transparent"),
@@ -125,9 +135,9 @@ def _greys() -> Iterator[Case]:
         ("clear", "tif", encoded(clear, "TIFF"), "transparent"),
     ):
         yield Case("what has no grey level", name, _image(content, suffix), (f"b.{suffix} has", says))
-    for k in range(4):  # 12 bits in 16
+    for k in range(3):  # 12 bits in 16
         content = png(rng.integers(0, 4096, (12, 16)).astype(np.uint16))
-        says = ("b.png", "--white")
+        says = ("dark: 1 of 3 images have 16 bits", "--white 4095 (b.png)")
         yield Case("grey levels that end early", str(k), _image(content), says, "skip")
 
 
@@ -142,7 +152,7 @@ def _places() -> Iterator[Case]:
 
         return lay
 
-    says = ("left out 1: row without an image (row 3 \"b.png\")",)
+    says = ('left out 1: row without an image (row 3 "b.png")',)
     for name, make in (
         ("a folder", os.mkdir),
         ("a pipe without a writer", os.mkfifo),
@@ -230,7 +240,7 @@ def _names() -> Iterator[Case]:
         shown = name if name.isprintable() else name.encode("unicode_escape").decode().replace("\\\\", "\\")
         says = (f"left out 1: image without a row ({shown})",)
         yield Case("image without a row", repr(name[:40]), extra(name, png(picture(5))), says, "skip")
-        if name not in (" .png", "\udcff.png"):
+        if name not in (" .png", "\udcff.png", "a\\b.png"):
             says = (f"{shown[-60:]} is no image that can be read",)
             yield Case("damaged image of that name", repr(name[:40]), damaged(name), says)
     for cell, *names in (
@@ -240,7 +250,9 @@ def _names() -> Iterator[Case]:
         ("d.PNG", "x/D.png", "x/d.png"),
     ):
         says = ("heat.csv, row 3", f'file "{cell}" may be', names[0], names[1])
-        yield Case("several images of one name", f"{cell} of {', '.join(names)}", several(*names, cell=cell), says)
+        yield Case(
+            "several images of one name", f"{cell} of {', '.join(names)}", several(*names, cell=cell), says
+        )
     lay = several("\u00e9.png", "e\u0301.png", cell="\u00c9.png")
     yield Case("several images of one name", "composed and decomposed", lay, ("heat.csv, row 3", "may be"))
 
@@ -248,7 +260,12 @@ def _names() -> Iterator[Case]:
 def claiming_png(width: int, height: int) -> bytes:
     """A file of some dozen bytes of data that says it is so large."""
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(bytes(99))) + _chunk(b"IEND")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", head)
+        + _chunk(b"IDAT", zlib.compress(bytes(99)))
+        + _chunk(b"IEND")
+    )
 
 
 def with_text(packed: bytes) -> bytes:
@@ -275,6 +292,8 @@ def claiming_jpeg(width: int, height: int) -> bytes:
 
 def claiming_tiff(width: int, height: int) -> bytes:
     image = Image.fromarray(picture(1))
-    return encoded(image, "TIFF").replace(
-        struct.pack("<HHII", 256, 4, 1, 16), struct.pack("<HHII", 256, 4, 1, width)
-    ).replace(struct.pack("<HHII", 257, 4, 1, 12), struct.pack("<HHII", 257, 4, 1, height))
+    return (
+        encoded(image, "TIFF")
+        .replace(struct.pack("<HHII", 256, 4, 1, 16), struct.pack("<HHII", 256, 4, 1, width))
+        .replace(struct.pack("<HHII", 257, 4, 1, 12), struct.pack("<HHII", 257, 4, 1, height))
+    )

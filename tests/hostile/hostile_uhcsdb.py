@@ -12,7 +12,9 @@ from ground import Case, Ground, Lay, flipped, picture, png, truncated
 from PIL import Image
 
 _SAMPLE = "sample_id, anneal_time, anneal_time_unit, anneal_temperature, anneal_temp_unit, cool_method"
-_MICROGRAPH = "micrograph_id, micron_bar, micron_bar_units, micron_bar_px, sample_key, primary_microconstituent"
+_MICROGRAPH = (
+    "micrograph_id, micron_bar, micron_bar_units, micron_bar_px, sample_key, primary_microconstituent"
+)
 _SAMPLES = ((1, 90, "M", 970, "C", "Q"), (2, 3, "H", 800, "C", "FC"))
 _MICROGRAPHS = (
     (1, 5, "um", 50, 1, "spheroidite"),
@@ -69,7 +71,7 @@ def _values() -> Iterator[Case]:
     for table, column, value, *says in (
         ("samples", "anneal_time_unit", "D", 'anneal_time_unit "D" is neither M (minutes) nor H'),
         ("samples", "anneal_time_unit", None, 'anneal_time_unit "" is neither'),
-        ("samples", "anneal_time_unit", "\u200bH", "anneal_time_unit"),
+        ("samples", "anneal_time_unit", "\u200bH", 'anneal_time_unit "\\u200bH" is neither'),
         ("samples", "anneal_temp_unit", "K", 'anneal_temp_unit "K" is not C'),
         ("samples", "anneal_temp_unit", "°C", 'anneal_temp_unit "°C" is not C'),
         ("samples", "anneal_temp_unit", None, 'anneal_temp_unit "" is not C'),
@@ -89,7 +91,12 @@ def _values() -> Iterator[Case]:
         ("micrographs", "micron_bar", "five", 'micron_bar "five" is not a number'),
         ("micrographs", "micron_bar_px", "0x32", 'micron_bar_px "0x32" is not a number'),
     ):
-        yield Case("value in the database", f"{column} {value!r}", _database(**_with(table, column, value)), (row, *says))
+        yield Case(
+            "value in the database",
+            f"{column} {value!r}",
+            _database(**_with(table, column, value)),
+            (row, *says),
+        )
     for column, value in (
         ("micron_bar", -5),
         ("micron_bar", 0),
@@ -113,7 +120,10 @@ def _values() -> Iterator[Case]:
     ):
         lay = _database(**_with("micrographs", "micrograph_id", value))
         yield Case("number of a micrograph", repr(value), lay, ("microstructures.sqlite, micrograph", says))
-    for value, reason in ((-2, "left out 1: image without a row"), (10**30, "left out 1: image without a row")):
+    for value, reason in (
+        (-2, "left out 1: image without a row"),
+        (10**30, "left out 1: image without a row"),
+    ):
         lay = _database(**_with("micrographs", "micrograph_id", value if value < 0 else str(value)))
         yield Case("number of a micrograph", repr(value), lay, (reason,), "skip")
     for key in (None, 99, "", "x"):
@@ -130,13 +140,22 @@ def _values() -> Iterator[Case]:
 
 
 def _databases() -> Iterator[Case]:
-    for column in ("cool_method", "anneal_temperature", "sample_id", "micron_bar_px", "sample_key", "micrograph_id"):
+    for column in (
+        "cool_method",
+        "anneal_temperature",
+        "sample_id",
+        "micron_bar_px",
+        "sample_key",
+        "micrograph_id",
+    ):
         says = ("microstructures.sqlite, table", f'has no column "{column}"', "the nearest is")
         yield Case("column that is missing", column, _database(drop=column), says)
     for table in ("sample", "micrograph"):
         says = (f'microstructures.sqlite has no table "{table}"', f"{table}s")
         yield Case("table that is missing", table, _database(table=table), says)
-    yield Case("table that is missing", "rows of both", _database(samples=(), micrographs=()), ("nothing to import",))
+    yield Case(
+        "table that is missing", "rows of both", _database(samples=(), micrographs=()), ("nothing to import",)
+    )
 
     def changed(change: Callable[[bytes], bytes]) -> Lay:
         def lay(ground: Ground) -> list[str]:
@@ -158,11 +177,11 @@ def _databases() -> Iterator[Case]:
         ("text that is no UTF-8", lambda whole: whole.replace(b"network", b"netw\xffrk")),
     ):
         yield Case("file that is no database", name, changed(change), says)
-    for k in range(6):
+    for k in range(3):
         rng = np.random.default_rng(10 + k)
         lay = changed(lambda whole, rng=rng: truncated(whole, rng))
         yield Case("truncated database", str(k), lay, says, "luck")
-    for k in range(12):
+    for k in range(5):
         rng = np.random.default_rng(20 + k)
         lay = changed(lambda whole, rng=rng: flipped(whole, rng, 40))
         yield Case("database with bits flipped", str(k), lay, (), "luck")
@@ -174,7 +193,9 @@ def _databases() -> Iterator[Case]:
     ):
         yield Case("place of the metadata", name, _metadata(make), (says,))
     says = ("holds neither microstructures.sqlite nor uhcs-metadata.csv", "--metadata")
-    yield Case("place of the metadata", "not said", lambda g: ["import", "uhcsdb", _images_of(g), "-o", "o"], says)
+    yield Case(
+        "place of the metadata", "not said", lambda g: ["import", "uhcsdb", _images_of(g), "-o", "o"], says
+    )
     yield Case("place of the metadata", "locked by a writer", _locked, ("microstructures.sqlite", "locked"))
 
 
@@ -224,7 +245,9 @@ def _csv() -> Iterator[Case]:
         ({"anneal_time_unit": "parsec"}, 'anneal_time_unit "parsec" is neither'),
     ):
         says = says.split("|")[-1]
-        yield Case("cell of the CSV", str(changes), lay_of(text(**changes)), ("uhcs-metadata.csv, row 3", says))
+        yield Case(
+            "cell of the CSV", str(changes), lay_of(text(**changes)), ("uhcs-metadata.csv, row 3", says)
+        )
     for name, content, says in (
         ("no header", text().partition("\n")[2], "has no column"),
         ("another table", "a,b\n1,2\n", 'has no column "micrograph_id"'),

@@ -1,4 +1,4 @@
-"""Hostile inputs through the command line: each ends in one clear line or a counted skip, and leaves nothing."""
+"""Hostile inputs to the command line end in one clear line or a counted skip, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import hostile_arguments
 import hostile_images
 import hostile_settings
 import hostile_stores
 import hostile_tables
 import hostile_uhcsdb
+import pytest
 from ground import Ground
 
 import pspgan as psp
@@ -35,10 +35,9 @@ CASES = [
         hostile_arguments,
     )
     for case in module.cases()
-    if not os.environ.get("PART") or module.__name__ in os.environ["PART"].split(",")
 ]
-_SECONDS = 20  # after which a command counts as hung
-_LONGEST = 1200  # characters of an error: it may quote what was planted, not repeat it
+_SECONDS = 60  # after which a command counts as hung
+_LONGEST = 1100  # characters of an error: it may quote what was planted, not repeat it
 
 
 @pytest.fixture(scope="module")
