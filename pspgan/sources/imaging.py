@@ -264,8 +264,8 @@ def _noted(names: Sequence[str], found: Sequence[_Facts], white: int | None) -> 
     if white is None and highest <= _DARK:
         camera = max(2 ** int(highest).bit_length() - 1, 1)
         lines.append(
-            f"dark: {len(deep)} of {len(names)} images have 16 bits but no grey level above {highest}; to "
-            f"make the brightest of a camera of {camera.bit_length()} bits white, import with --white {camera} "
+            f"dark: {len(deep)} of {len(names)} images have 16 bits but no grey level above {highest}; where a "
+            f"camera of {camera.bit_length()} bits took them, import with --white {camera} "
             f"({_some([name for name, _ in deep])})"
         )
     brighter = [name for name, level in deep if white is not None and level > white]
@@ -323,7 +323,10 @@ def _remaining(
 
 def _grey(image: Image.Image, path: str | os.PathLike, white: int | None) -> tuple[np.ndarray, int | None]:
     """Grey levels as they are meant to be seen, and the highest of the file where it has 16 bits."""
-    tags = getattr(image, "tag_v2", {})
+    tags = dict(getattr(image, "tag_v2", {}))
+    # Read before the pixels are: Pillow turns a TIFF when it loads it, and strikes out the orientation only in
+    # what it has read by then; else it would be turned again.
+    image.getexif()
     image = ImageOps.exif_transpose(image)
     if image.mode == "I" or image.mode.startswith("I;16"):
         depth = np.asarray(image)

@@ -205,7 +205,7 @@ def test_parse_crop():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_is_undone(tmp_path, grey, orientation):
-    # What a viewer is to do to the stored rows, after the EXIF standard's table of where row 0 and column 0 are
+    # What a viewer does to the stored rows, after the EXIF standard: where row 0 and column 0 are to lie
     seen = {
         1: lambda a: a,
         2: np.fliplr,
@@ -297,7 +297,7 @@ def test_16_bits_that_would_turn_dark_are_said(tmp_path):
     imaging.stack(files, notes=notes, progress=False)
     assert len(notes) == 1
     assert notes[0].startswith("dark: 2 of 2 images have 16 bits but no grey level above 4000;")
-    assert notes[0].endswith("12 bits white, import with --white 4095 (a.png, b.png)")
+    assert notes[0].endswith("12 bits took them, import with --white 4095 (a.png, b.png)")
     files.append(save(tmp_path / "c.png", levels * 16))  # fills the range: the others are dark of themselves
     notes.clear()
     imaging.stack(files, notes=notes, progress=False)
