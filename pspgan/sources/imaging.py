@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import dask.array
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from ..wording import quoted
@@ -96,7 +96,7 @@ def read_grey(
         ImageError: it is damaged, no image, too large, partly transparent, of floating point, smaller than
             what ``bar`` and ``crop`` leave, or, with ``white``, of 8 bits.
     """
-    return _decode(Path(path), path, bar, crop, white)[0]
+    return _decode(Path(path).read_bytes(), path, bar, crop, white)[0]
 
 
 def stack(
@@ -235,7 +235,7 @@ class _Stack:
         """Shape, SHA-256, what else is known and, where the file cannot be used, what is wrong with it."""
         try:
             content = Path(self.paths[i]).read_bytes()
-            grey, facts = _decode(io.BytesIO(content), self.paths[i], self.bars[i], self.crop, self.white)
+            grey, facts = _decode(content, self.paths[i], self.bars[i], self.crop, self.white)
         except (ImageError, OSError) as error:
             return (0, 0), b"", _Facts(False, None), str(error)
         return grey.shape, hashlib.sha256(content).digest(), facts, ""
@@ -282,20 +282,21 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _decode(
-    file: Path | io.BytesIO,
+    content: bytes,
     path: str | os.PathLike,
     bar: int,
     crop: tuple[int, int] | None,
     white: int | None,
 ) -> tuple[np.ndarray, _Facts]:
     try:
-        with Image.open(file) as image:
+        # Of a TIFF that it maps from the disk Pillow mistakes the orientation, so it never sees the path.
+        with Image.open(io.BytesIO(content)) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise _too_large(path, f"{image.width} x {image.height} px exceed {limit} pixels")
             pages = getattr(image, "is_animated", False)
             grey, highest = _grey(image, path, white)
-    except (FileNotFoundError, PermissionError, ImageError):
+    except ImageError:
         raise
     except Image.DecompressionBombError as error:
         raise _too_large(path, str(error)) from None
@@ -324,9 +325,6 @@ def _remaining(
 def _grey(image: Image.Image, path: str | os.PathLike, white: int | None) -> tuple[np.ndarray, int | None]:
     """Grey levels as they are meant to be seen, and the highest of the file where it has 16 bits."""
     tags = dict(getattr(image, "tag_v2", {}))
-    # Read before the pixels are: Pillow turns a TIFF when it loads it, and strikes out the orientation only in
-    # what it has read by then; else it would be turned again.
-    image.getexif()
     image = ImageOps.exif_transpose(image)
     if image.mode == "I" or image.mode.startswith("I;16"):
         depth = np.asarray(image)
@@ -366,7 +364,8 @@ def _damaged(path: str | os.PathLike, error: Exception) -> ImageError:
         what = "is truncated: the end of the file is missing"
     else:
         what = "is no image that can be read, or is damaged"
-    return ImageError(f"{path} {what} ({error}). Replace the file, or move it elsewhere to go on without it")
+    why = "no known format" if isinstance(error, UnidentifiedImageError) else error
+    return ImageError(f"{path} {what} ({why}). Replace the file, or move it elsewhere to go on without it")
 
 
 def _too_large(path: str | os.PathLike, why: str) -> ImageError:
