@@ -199,8 +199,8 @@ def _check_attributes(attrs: Mapping[str, Any]) -> None:
         value = attrs[name]
         if type(value) is not kind:
             raise EnsembleError(f'attribute "{name}" is {value!r}, the schema wants {kind.__name__}')
-    if attrs["reduction"] < 1:
-        raise EnsembleError(f'attribute "reduction" is {attrs["reduction"]}; 1 or more pixels are averaged')
+    if not 1 <= attrs["reduction"] < 2**31:
+        raise EnsembleError(f'attribute "reduction" is {attrs["reduction"]}, which is no number of pixels')
     try:
         provenance = json.loads(attrs["provenance"])
     except ValueError as error:

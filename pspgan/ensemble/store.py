@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such ensemble")
     try:
-        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        with warnings.catch_warnings(action="ignore"):  # what is wrong is an error, here or below
+            dataset = xr.open_zarr(path, consolidated=False, chunks=None)
     except Exception as error:  # damaged metadata let zarr and xarray fail in any way
         why = f"{type(error).__name__}: {error}"
         raise EnsembleError(f"{path} is no zarr store, or damaged ({why})") from None

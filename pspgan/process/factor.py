@@ -170,12 +170,14 @@ class Factor:
         if self.kind == "nominal":
             for level in self.levels:
                 head, rest = text[: len(level)], text[len(level) :]
-                if head.casefold() == level.casefold() and (not rest or rest[0] == "-"):
+                if head.casefold() == level.casefold() and (not rest or (rest[0] == "-" and rest != "-")):
                     yield self.check(head), rest[1:]
             return
         match = _NUMBER.match(text)
         if match is None:
             return
+        if text[match.end() :] == "-":
+            raise ConditionError(f'{self.name} "{text}" ends in a hyphen')
         number, letter = float(match[1]), match[2].upper()
         multiples = {"": 1.0} | _SUFFIXES.get(self.unit, {})
         if letter not in multiples:

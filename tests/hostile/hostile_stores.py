@@ -153,7 +153,7 @@ def _attributes() -> Iterator[Case]:
         *(("attribution", value) for value in (None, [], ...)),
     ):
         lay = _store(_edited("zarr.json", "attributes", key, value=value))
-        named = "half-written" if key == "complete" and not value else f'attribute "{key}"'
+        named = "half-written" if value is False else f'attribute "{key}"'
         yield Case("attribute of a store", f"{key} {value!r}"[:60], lay, ("real.zarr", named))
 
 
@@ -220,7 +220,6 @@ def _shards() -> Iterator[Case]:
         "inspect": ("inspect",),
         "stats": ("stats", "real.zarr", "--overwrite"),
         "train": ("train", "real.zarr", "--preset", "demo", "--set", "resolution=32", "-o", "out"),
-        "report": ("report", "real.zarr", "-o", "out.html"),
     }
     for verb, command in words.items():
         for name, change in (

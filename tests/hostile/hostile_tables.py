@@ -202,7 +202,7 @@ def _workbooks() -> Iterator[Case]:
         ("workbook is empty", replaced(whole, "xl/workbook.xml", b""), "heat.xlsx cannot be read as a table"),
         ("zip bomb", replaced(whole, sheet, b"<worksheet>", claims=3 * 10**9), "heat.xlsx", "3000 MB"),
         ("no sheet", replaced(whole, sheet, None), "heat.xlsx cannot be read as a table"),
-        ("blank sheet", workbook([]), "heat.xlsx: the first row names no columns"),
+        ("blank sheet", workbook([]), "heat.xlsx cannot be read as a table: it is empty"),
         (
             "stray last cell",
             workbook([HEADER.split(","), ["a.png"]], stray=True),

@@ -101,7 +101,6 @@ def _values() -> Iterator[Case]:
         ("micron_bar", -5),
         ("micron_bar", 0),
         ("micron_bar", None),
-        ("micron_bar", 1e308),
         ("micron_bar_px", 0),
         ("micron_bar_px", -50),
         ("micron_bar_px", 1e-310),
