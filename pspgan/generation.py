@@ -25,6 +25,8 @@ from .training import Run, TrainingConfig
 from .training.averaging import make_ready
 from .training.batches import to_grey
 
+_MOST = 100_000_000  # micrographs a condition: 6.5 TB at 256 px
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -237,6 +239,12 @@ def generate(
         raise ValueError(f"seed {seed} is negative; latent seeds count from 0")
     if n < 1 or not points:
         raise ValueError(f"nothing to generate: {len(points)} conditions, n = {n}")
+    if n > _MOST:
+        raise ValueError(f"n = {n} are more micrographs a condition than an ensemble holds, {_MOST}")
+    if seed + n > 2**63:
+        raise ValueError(f"seed {seed} is too large; latent seeds end at {2**63 - 1}")
+    if batch < 1:
+        raise ValueError(f"batch {batch} is no number of micrographs")
     _warn_unobserved(model, points)
     layout = _layout(model, points, n, seed)
     if out is None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from .. import __version__
+from ..wording import quoted
 from . import analysis, data, learning
 from .terminal import speaks
+
+_LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
 
 app = typer.Typer(
     name="pspgan",
@@ -67,13 +71,16 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 def main() -> None:
     """Entry point. Errors of the user's making are one line, exit code 1; PSPGAN_TRACEBACK=1 shows where."""
+    # What Pillow doubts in a file that it reads all the same; of one that it cannot read the error says more.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
         if os.environ.get("PSPGAN_TRACEBACK"):
             raise
         if speaks() or not _is_of_all_ranks(error):
-            typer.echo(f"error: {error}", err=True)
+            why = f"not enough memory: {error}" if isinstance(error, MemoryError) else str(error)
+            typer.echo(f"error: {quoted(why, _LONGEST)}", err=True)
         sys.exit(1)
 
 

@@ -61,7 +61,7 @@ def import_uhcsdb(
         folder,
         metadata,
         map=options.parse_map(map_ or []),
-        crop=options.parse_crop(crop) if crop else None,
+        crop=options.parse_crop(crop) if crop is not None else None,
         tile=options.tiling(tile, um_per_px, enlarge),
     )
     _write(dataset, out, overwrite)
@@ -92,6 +92,10 @@ def import_table(
         typer.Option(help="Pixel size of tiles, um; several, 0.1,0.3,1, become the factor pixel_size."),
     ] = None,
     enlarge: Enlarge = 1.0,
+    white: Annotated[
+        int | None,
+        typer.Option(help="Grey level of 16-bit images that becomes white, e.g. 4095 of a 12-bit camera."),
+    ] = None,
     licence: Annotated[str, typer.Option(help="Of the images.")] = "",
     attribution: Annotated[str, typer.Option(help="Of the images.")] = "",
     overwrite: Overwrite = False,
@@ -121,8 +125,9 @@ def import_table(
         microconstituent=microconstituent,
         map=options.parse_map(map_ or []),
         bar=bar,
-        crop=options.parse_crop(crop) if crop else None,
+        crop=options.parse_crop(crop) if crop is not None else None,
         tile=options.tiling(tile, tile_um_per_px, enlarge),
+        white=white,
         licence=licence,
         attribution=attribution,
     )
@@ -131,7 +136,7 @@ def import_table(
 
 def simulate(
     out: Out = Path("simulated.zarr"),
-    n: Annotated[int, typer.Option("-n", help="Micrographs.")] = 600,
+    n: Annotated[int, typer.Option("-n", help="Micrographs.", max=10_000_000)] = 600,
     size: Annotated[str, typer.Option(help="Side of each, px, or WIDTHxHEIGHT.")] = "64",
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
     conditions: Annotated[str | None, typer.Option(help='Comma-separated, e.g. "800-5-Q,800-24H-Q".')] = None,

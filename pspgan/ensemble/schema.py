@@ -22,6 +22,7 @@ _OPTIONAL = {
     "seed": np.int64,
     "observed": bool,
 }
+_ATTRIBUTES = {"provenance": str, "licence": str, "attribution": str, "reduction": int, "complete": bool}
 SPLITS = ("train", "held_out")
 
 
@@ -123,7 +124,10 @@ def space_of(dataset: xr.Dataset) -> ProcessSpace:
     """The process space that an ensemble carries."""
     if "process_space" not in dataset.attrs:
         raise EnsembleError('attribute "process_space" is missing: this is no ensemble of pspgan')
-    return ProcessSpace.from_json(dataset.attrs["process_space"])
+    try:
+        return ProcessSpace.from_json(dataset.attrs["process_space"])
+    except ValueError as error:
+        raise EnsembleError(f'attribute "process_space": {error}') from None
 
 
 def name_of(dataset: xr.Dataset, sample: int) -> str:
@@ -155,9 +159,7 @@ def validate(dataset: xr.Dataset) -> None:
         raise EnsembleError(
             f'attribute "origin" is {dataset.attrs.get("origin")!r}, none of {", ".join(ORIGINS)}'
         )
-    for name in ("provenance", "licence", "attribution", "reduction", "complete"):
-        if name not in dataset.attrs:
-            raise EnsembleError(f'attribute "{name}" is missing')
+    _check_attributes(dataset.attrs)
     space = space_of(dataset)
     _check_variable(dataset, "micrograph", ("sample", "y", "x"), np.uint8)
     if "phase" in dataset:
@@ -179,8 +181,10 @@ def validate(dataset: xr.Dataset) -> None:
             if name not in dataset.variables:
                 raise EnsembleError(f'coordinate "{name}" is missing: generated ensembles carry it')
     size = dataset["um_per_px"].values
-    if np.any(size <= 0):
-        raise EnsembleError(f'coordinate "um_per_px": sample {int(np.argmax(size <= 0))} is not positive')
+    bad = (size <= 0) | np.isinf(size)
+    if np.any(bad):
+        i = int(np.argmax(bad))
+        raise EnsembleError(f'coordinate "um_per_px": sample {i} is {size[i]:g}, which is no pixel size')
     if np.any(dataset["specimen"].values == ""):
         raise EnsembleError(
             f'coordinate "specimen": sample {int(np.argmax(dataset["specimen"].values == ""))} is empty'
@@ -188,6 +192,23 @@ def validate(dataset: xr.Dataset) -> None:
     _check_conditions(dataset, space)
     if space.has_pixel_size:
         _check_pixel_size(size, dataset[PIXEL_SIZE].values)
+
+
+def _check_attributes(attrs: Mapping[str, Any]) -> None:
+    for name, kind in _ATTRIBUTES.items():
+        if name not in attrs:
+            raise EnsembleError(f'attribute "{name}" is missing')
+        value = attrs[name]
+        if type(value) is not kind:
+            raise EnsembleError(f'attribute "{name}" is {value!r}, the schema wants {kind.__name__}')
+    if not 1 <= attrs["reduction"] < 2**31:
+        raise EnsembleError(f'attribute "reduction" is {attrs["reduction"]}, which is no number of pixels')
+    try:
+        provenance = json.loads(attrs["provenance"])
+    except ValueError as error:
+        raise EnsembleError(f'attribute "provenance" is no JSON: {error}') from None
+    if not isinstance(provenance, dict):
+        raise EnsembleError('attribute "provenance" holds no JSON object')
 
 
 def _check_variable(dataset: xr.Dataset, name: str, dims: tuple[str, ...], dtype: type) -> None:

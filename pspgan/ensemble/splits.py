@@ -38,13 +38,15 @@ def split(
 
     Raises:
         EnsembleError: nothing can be held out, or by condition a specimen has several conditions.
-        ValueError: ``by`` or ``held_out`` is none that there is.
+        ValueError: ``by``, ``held_out`` or ``seed`` is none that there is.
         OSError: the store cannot be written; it stays as it was.
     """
     if by not in ("specimen", "condition"):
         raise ValueError(f'by "{by}" is neither specimen nor condition')
     if not 0 < held_out < 1:
         raise ValueError(f"held_out {held_out:g} is no share between 0 and 1")
+    if seed < 0:
+        raise ValueError(f"seed {seed} is negative; seeds count from 0")
     dataset = data if isinstance(data, xr.Dataset) else open_ensemble(data)
     group = _treatment(dataset) if by == "condition" else dataset[by].values.astype(str)
     chosen = _chosen(group, _needed(dataset, by), held_out, seed)

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import numpy as np
 import xarray as xr
 import zarr
 from tqdm import tqdm
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from .schema import SCHEMA, EnsembleError, space_of, validate
 
@@ -44,15 +47,11 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such ensemble")
     try:
-        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
-    except (
-        zarr.errors.GroupNotFoundError,
-        zarr.errors.NodeTypeValidationError,
-        OSError,
-        ValueError,
-        KeyError,
-    ) as error:
-        raise EnsembleError(f"{path} is no zarr store: {error}") from None
+        with warnings.catch_warnings(action="ignore"):  # what is wrong is an error, here or below
+            dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    except Exception as error:  # damaged metadata let zarr and xarray fail in any way
+        why = f"{type(error).__name__}: {error}"
+        raise EnsembleError(f"{path} is no zarr store, or damaged ({why})") from None
     # Columns that zarr's metadata does not name as coordinates come back as data variables.
     of_samples = [
         name for name in dataset.variables if "sample" in dataset[name].dims and name not in _IMAGES
@@ -61,7 +60,8 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     for name in of_samples:
         if dataset[name].ndim > 1:
             continue  # a list a sample, such as the diameters of its particles: read when it is used
-        values = dataset[name].values
+        with _naming(path, name):
+            values = dataset[name].values
         text = (
             np.array(values.tolist(), dtype=str)
             if isinstance(values.dtype, np.dtypes.StringDType)
@@ -72,13 +72,10 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
         validate(dataset)
     except EnsembleError as error:
         raise EnsembleError(f"{path}: {error}") from None
-    if not dataset.attrs.get("complete") and not allow_incomplete:
-        total = dataset.sizes["sample"]
-        left = sum(part.stop - part.start for part in pending(path))
-        raise EnsembleError(
-            f"{path} is half-written: {total - left} of {total} micrographs are there. Run the command that "
-            "wrote it again to finish it, or open it with allow_incomplete=True"
-        )
+    if not allow_incomplete:
+        _check_whole(path, dataset)
+    for name in (name for name in _IMAGES if name in dataset):
+        dataset[name] = naming_its_damage(dataset.variables[name], path, name)
     dataset.encoding["source"] = str(path)
     return dataset
 
@@ -256,7 +253,8 @@ def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
         shutil.copytree(path, partial, ignore=shutil.ignore_patterns("statistics*"))
         more = _for_disk(_as_long_lists(partial, store, dataset.copy().load()))
         more.attrs = {}
-        more.to_zarr(partial, append_dim="sample", consolidated=False)
+        with zarr.config.set({"array.write_empty_chunks": True}):  # the file of a shard says that it is there
+            more.to_zarr(partial, append_dim="sample", consolidated=False)
         group = zarr.open_group(partial, mode="r+")
         group.attrs.update(
             {**store.attrs, "process_space": merged.to_json(), "provenance": json.dumps(provenance)}
@@ -274,6 +272,64 @@ def _as_long_lists(path: Path, store: xr.Dataset, dataset: xr.Dataset) -> xr.Dat
             write_coordinate(path, xr.DataArray(there, name=name))
         dataset = dataset.drop_vars(name).assign_coords({name: added})
     return dataset
+
+
+def naming_its_damage(variable: xr.Variable, path: Path, name: str) -> xr.Variable:
+    """A variable of a store, read when it is used, whose errors then name it.
+
+    Args:
+        variable: as zarr gives it.
+        path, name: of the store, and of the array in it.
+    """
+    array = _Stored(path, name, variable.shape, variable.dtype)
+    return xr.Variable(variable.dims, indexing.LazilyIndexedArray(array), variable.attrs, variable.encoding)
+
+
+class _Stored(BackendArray):
+    """An array of a store; one that cannot be read is an error that names it."""
+
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.path, self.name, self.shape, self.dtype = path, name, shape, dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[int | slice | np.ndarray, ...]) -> np.ndarray:
+        with _naming(self.path, self.name):
+            return zarr.open_array(self.path / self.name, mode="r").oindex[key]
+
+
+@contextlib.contextmanager
+def _naming(path: Path, name: str) -> Iterator[None]:
+    """Errors of reading an array name it.
+
+    Raises:
+        EnsembleError: it cannot be read.
+    """
+    try:
+        yield
+    except Exception as error:  # a damaged file lets a codec fail in any way
+        raise EnsembleError(
+            f'{path}, variable "{name}" cannot be read: it is damaged ({type(error).__name__}: {error}). '
+            "Put a copy of the store back, or make it anew"
+        ) from None
+
+
+def _check_whole(path: Path, dataset: xr.Dataset) -> None:
+    if dataset.attrs["complete"] and zarr.open_array(path / "micrograph", mode="r").shards is None:
+        return  # written by others, whose empty chunks need no file
+    total = dataset.sizes["sample"]
+    left = sum(part.stop - part.start for part in pending(path))
+    if dataset.attrs["complete"] and left:
+        raise EnsembleError(
+            f'{path}, variable "micrograph": {left} of {total} micrographs are gone from the complete store; '
+            "put a copy of the store back, or make it anew"
+        )
+    if not dataset.attrs["complete"]:
+        raise EnsembleError(
+            f"{path} is half-written: {total - left} of {total} micrographs are there. Run the command that "
+            "wrote it again to finish it, or open it with allow_incomplete=True"
+        )
 
 
 def _check_free(path: Path, overwrite: bool) -> None:

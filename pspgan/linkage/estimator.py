@@ -80,6 +80,8 @@ class Linkage(BaseEstimator):
             raise ValueError(f'regressor "{self.regressor}" is none of auto, {", ".join(REGRESSORS)}')
         if int(self.n_components) < 1:
             raise ValueError(f"n_components is {self.n_components}; at least 1 is needed")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; it must lie between 0 and {2**32 - 1}")
         opened = open_all(ensembles)
         statistics = statistics_of(opened)
         origin = np.array([ensemble.attrs["origin"] for ensemble in opened])

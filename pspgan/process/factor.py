@@ -22,6 +22,18 @@ _SUFFIXES: dict[str, dict[str, float]] = {
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)([A-Za-z]*)(?=-|$)")
 
 
+def _is_name(name: object) -> bool:
+    """Whether a store can hold an array of that name, beside its own files, and a terminal show it."""
+    return (
+        isinstance(name, str)
+        and name.isprintable()
+        and (name[:1].isalnum() or name[:1] == "_")
+        and not name.startswith("__")
+        and not set("/\\") & set(name)
+        and name != "zarr.json"
+    )
+
+
 class ConditionError(ValueError):
     """A condition that does not belong to the process space; the message names the factor and value."""
 
@@ -38,7 +50,8 @@ class Factor:
         scale: axis along which an ordinal factor interpolates, ``"linear"`` or ``"log"``.
 
     Raises:
-        ValueError: levels are missing, repeated, or do not fit ``kind`` and ``scale``.
+        ValueError: a name that no array can have, or levels are missing, repeated, or do not fit ``kind`` and
+            ``scale``.
 
     >>> Factor("time", (90, 5), "ordinal", unit="min", scale="log").weights(90)
     array([1., 0.])
@@ -51,6 +64,11 @@ class Factor:
     scale: Literal["linear", "log"] = "linear"
 
     def __post_init__(self) -> None:
+        if not _is_name(self.name):
+            raise ValueError(
+                f'factor "{self.name}": a name of a factor is printable, without / and \\, and begins with a '
+                "letter, digit or _"
+            )
         if self.kind not in ("ordinal", "nominal"):
             raise ValueError(f'factor {self.name}: kind "{self.kind}" is neither "ordinal" nor "nominal"')
         if self.scale not in ("linear", "log"):
@@ -152,12 +170,14 @@ class Factor:
         if self.kind == "nominal":
             for level in self.levels:
                 head, rest = text[: len(level)], text[len(level) :]
-                if head.casefold() == level.casefold() and (not rest or rest[0] == "-"):
+                if head.casefold() == level.casefold() and (not rest or (rest[0] == "-" and rest != "-")):
                     yield self.check(head), rest[1:]
             return
         match = _NUMBER.match(text)
         if match is None:
             return
+        if text[match.end() :] == "-":
+            raise ConditionError(f'{self.name} "{text}" ends in a hyphen')
         number, letter = float(match[1]), match[2].upper()
         multiples = {"": 1.0} | _SUFFIXES.get(self.unit, {})
         if letter not in multiples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ RESERVED = (
     "micrographs", "specimens", "probability",
 )
 # fmt: on
+
+_ABSOLUTE_ZERO = {"degC": -273.15, "°C": -273.15, "C": -273.15, "K": 0.0, "degF": -459.67}
 
 
 class ColumnFactor(BaseModel):
@@ -212,6 +215,11 @@ def read_values(rows: Sequence[Row], name: str, factors: TableFactors) -> list[V
             raise SourceError(
                 f'{row.place}: {name} "{text}" is not a number; correct the cell or map it with '
                 f"--map {name}:{text}=NUMBER{names}"
+            )
+        if number < _ABSOLUTE_ZERO.get(factor.unit, -math.inf):
+            raise SourceError(
+                f"{row.place}: {name} {number:g} {factor.unit} lies below absolute zero; correct the cell or "
+                "its unit"
             )
         if factor.scale == "log" and number <= 0:
             raise SourceError(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import math
 import sqlite3
+import unicodedata
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+import openpyxl
+
+from ..wording import quoted
+
+_LARGEST_WORKBOOK = 500_000_000  # bytes that it may unpack to
+_QUOTED = 60  # characters of a cell in a message
+_LISTED = 30  # columns in a message
 
 
 class SourceError(ValueError):
@@ -38,7 +46,8 @@ class Row:
         text = self.cells[column]
         value = as_number(text)
         if value is None and text:
-            raise SourceError(f'{self.place}: {column} "{text}" is not a number; correct the cell')
+            shown = quoted(text, _QUOTED)
+            raise SourceError(f'{self.place}: {column} "{shown}" is not a number; correct the cell')
         return value
 
 
@@ -80,9 +89,12 @@ def as_number(text: str) -> float | None:
 def missing_column(file: str, column: str, existing: Sequence[str]) -> str:
     """What to say where a column is missing: the nearest one there is, and all of them."""
     named = {name.casefold(): name for name in existing if name}
-    nearest = difflib.get_close_matches(column.casefold(), named, n=1, cutoff=0.0)
-    hint = f'; the nearest is "{named[nearest[0]]}"' if nearest else ""
-    return f'{file} has no column "{column}"{hint} (columns: {", ".join(named.values()) or "none"})'
+    compared = [name for name in named if len(name) < 1000][:1000]  # the comparison takes time
+    nearest = difflib.get_close_matches(column.casefold(), compared, n=1, cutoff=0.0)
+    hint = f'; the nearest is "{quoted(named[nearest[0]], _QUOTED)}"' if nearest else ""
+    shown = [quoted(name, _QUOTED) for name in list(named.values())[:_LISTED]]
+    more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
+    return f'{file} has no column "{column}"{hint} (columns: {", ".join(shown) or "none"}{more})'
 
 
 def read_table(path: Path) -> Rows:
@@ -98,28 +110,26 @@ def read_table(path: Path) -> Rows:
         raise FileNotFoundError(f"{path}: no such table")
     if path.suffix.lower() in (".xls", ".ods"):
         raise SourceError(f"{path}: {path.suffix} workbooks are not read; save it as .xlsx or .csv")
-    raw = {"header": None, "na_filter": False}
     try:
-        if path.suffix.lower() == ".xlsx":
-            frame = pd.read_excel(path, dtype=object, **raw)
-        else:
-            frame = pd.read_csv(
-                path, dtype=str, sep=_delimiter(path), skip_blank_lines=False, encoding="utf-8-sig", **raw
-            )
+        lines = _xlsx_lines(path) if path.suffix.lower() == ".xlsx" else _csv_lines(path)
+        header, rows = next(lines, None), []
+        if header is None:
+            raise SourceError(f"{path} cannot be read as a table: it is empty")
+        columns = header[1]
+        if not columns:
+            raise SourceError(f"{path}: the first row names no columns")
+        for number, line in lines:
+            if len(line) > len(columns):
+                raise SourceError(
+                    f"{path}, row {number} has {len(line)} cells, but the first row names {len(columns)} "
+                    "columns; name the others too, or empty them"
+                )
+            if line:  # programs leave out blank cells at the end of a row
+                cells = dict(zip(columns, line + [""] * (len(columns) - len(line)), strict=True))
+                rows.append(Row(f"{path}, row {number}", f"row {number}", cells))
     except UnicodeDecodeError:
         raise SourceError(f"{path} is not UTF-8 text; save it as UTF-8 CSV, or as .xlsx") from None
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:  # pandas' parser errors are ValueErrors
-        raise SourceError(f"{path} cannot be read as a table: {error}") from None
-    lines = [[str(cell).strip() for cell in line] for line in frame.itertuples(index=False, name=None)]
-    if not lines or not any(lines[0]):
-        raise SourceError(f"{path}: the first row names no columns")
-    columns = tuple(lines[0])
-    rows = [
-        Row(f"{path}, row {number}", f"row {number}", dict(zip(columns, line, strict=True)))
-        for number, line in enumerate(lines[1:], start=2)
-        if any(line)
-    ]
-    return Rows(str(path), columns, tuple(rows))
+    return Rows(str(path), tuple(columns), tuple(rows))
 
 
 def read_sqlite(path: Path, needed: Mapping[str, Sequence[str]], query: str, key: str, noun: str) -> Rows:
@@ -162,7 +172,58 @@ def _first(connection: sqlite3.Connection, query: str, *values: str) -> list[str
     return [line[0] for line in connection.execute(query, values)]
 
 
-def _delimiter(path: Path) -> str:
-    with path.open(encoding="utf-8-sig") as file:
+def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Row numbers, as a spreadsheet counts, and cells, without blank ones at the end."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
-    return max(",;\t", key=first.count)
+        if "\0" in first:
+            raise SourceError(f"{path} is not UTF-8 text (NUL characters); save it as UTF-8 CSV, or as .xlsx")
+        file.seek(0)
+        reader = csv.reader(file, delimiter=max(",;\t", key=first.count), strict=True)
+        number = 0
+        while True:
+            number += 1
+            try:
+                line = next(reader, None)
+            except csv.Error as error:
+                raise SourceError(
+                    f"{path}, row {number} cannot be read ({error}); is a quote not closed there?"
+                ) from None
+            if line is None:
+                return
+            yield number, _cells(line)
+
+
+def _xlsx_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The same of the first sheet of a workbook."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > _LARGEST_WORKBOOK:
+            raise SourceError(
+                f"{path} is refused, it would unpack to {unpacked / 1e6:.0f} MB; save it as .csv"
+            )
+        with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # what a file says of its own size decides how much is read
+            for number, line in enumerate(sheet.iter_rows(values_only=True), start=1):
+                yield number, _cells(map(_text, line))
+    except (SourceError, PermissionError):
+        raise
+    except Exception as error:  # a damaged workbook lets openpyxl fail in any way
+        raise SourceError(f"{path} cannot be read as a table: {error or type(error).__name__}") from None
+
+
+def _text(cell: object) -> str:
+    """A cell of a workbook as it would stand in a CSV file: whole numbers without decimals."""
+    if cell is None:
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _cells(texts: Iterable[str]) -> list[str]:
+    """Without blanks around them and composed (a letter and its accent may be one character or two)."""
+    cells = [unicodedata.normalize("NFC", text.strip()) for text in texts]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells

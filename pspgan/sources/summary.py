@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ..wording import quoted
+
 _SHOWN = 5  # names listed of each reason
+_LONGEST = 260  # characters of a name: those of a file
 
 
 def describe(ensemble: xr.Dataset) -> str:
@@ -38,7 +41,8 @@ def left_out_lines(left_out: Mapping[str, Sequence[str]]) -> list[str]:
     """One line a reason: how many, why, and the first names."""
     lines = []
     for reason, names in left_out.items():
-        lines.append(f"left out {len(names)}: {reason} ({some(names)})")
+        shown = some([quoted(name, _LONGEST) for name in names])
+        lines.append(f"left out {len(names)}: {reason} ({shown})")
     return lines
 
 

@@ -43,6 +43,7 @@ def read(
     bar: int = 0,
     crop: tuple[int, int] | None = None,
     tile: Tiling | None = None,
+    white: int | None = None,
     licence: str = "",
     attribution: str = "",
     progress: bool = True,
@@ -74,6 +75,8 @@ def read(
         crop: rows and columns to keep of each image, from the upper left corner; everything where None.
         tile: cut images into tiles, at its pixel size if it has one; those that have none are left out.
             Several pixel sizes become the last factor, ``pixel_size``.
+        white: grey level of images of 16 bits that becomes 255, e.g. 4095 of a camera of 12 bits; 65535 where
+            None.
         licence, attribution: of the images, shown wherever they are.
         progress: show a bar on a terminal.
 
@@ -94,6 +97,8 @@ def read(
     roles = [name for name in (image_column, specimen, um_per_px, microconstituent) if isinstance(name, str)]
     rows.require([*(factor.column for factor in said.columns.values()), *roles] if said else roles)
     folder = ImageFolder(Path(images))
+    if not rows.rows:
+        raise SourceError(f"{path}: nothing to import (the table has no rows)")
     image_column = image_column or _image_column(rows, folder)
     left_out: dict[str, list[str]] = {}
     found = _with_images(rows, folder, image_column, left_out)
@@ -109,7 +114,8 @@ def read(
     names = [folder.name(file) for file in files]
     specimens = _specimens(kept, specimen) if specimen else names
     sizes = [_pixel_size(row, um_per_px) for row in kept]
-    taken = take(files, names, sizes, tile, left_out, bar=[bar] * len(files), crop=crop, progress=progress)
+    bars = [bar] * len(files)
+    taken = take(files, names, sizes, tile, left_out, bar=bars, crop=crop, white=white, progress=progress)
     values = {name: taken.of_each(column) for name, column in values.items()}
     points = list(zip(*values.values(), strict=True))
     space, conditions = taken.placed(said.space(values), points)
@@ -130,6 +136,7 @@ def read(
             "images": str(folder.folder),
             "images_sha256": taken.sha256,
             "tile": tile and asdict(tile),
+            "white": white,
             "columns": {name: factor.column for name, factor in said.columns.items()}
             | {"image": image_column, "specimen": specimen},
             "notes": factor_lines(said, space, values) + notes + taken.notes,
@@ -219,9 +226,7 @@ def _check_left(
 ) -> None:
     if not left:
         told = "; ".join(left_out_lines(left_out))
-        raise SourceError(
-            f"{rows.file} and {folder.folder}: nothing to import ({told or 'the table has no rows'})"
-        )
+        raise SourceError(f"{rows.file} and {folder.folder}: nothing to import ({told})")
 
 
 def _specimens(rows: Sequence[Row], column: str) -> list[str]:

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 # Of a source pixel: what rounding of pixel sizes may take from the last tile of a row.
 _SLACK = 1e-6
+_MOST = 1_000_000  # tiles of one micrograph
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class Tiling:
         counts = [math.floor(n / length + _SLACK) for n in shape]
         if not all(counts):
             return "field smaller than a tile"
+        if math.prod(counts) > _MOST:
+            return f"more than {_MOST} tiles fit into one"
         margins = [max(0.0, (n - count * length) / 2) for n, count in zip(shape, counts, strict=True)]
         if factor == 1.0:
             margins = [math.floor(margin) for margin in margins]  # pixels stay as they are
@@ -180,6 +183,7 @@ def take(
     *,
     bar: Sequence[int],
     crop: tuple[int, int] | None,
+    white: int | None = None,
     progress: bool,
 ) -> Taken:
     """Images as samples, or their tiles.
@@ -190,15 +194,18 @@ def take(
         um_per_px: their pixel sizes; NaN where unknown.
         tiling: how they are cut; where None they are taken whole.
         left_out: takes the names of images without a tile, by reason.
-        bar, crop, progress: see `imaging.stack`.
+        bar, crop, white, progress: see `imaging.stack`.
 
     Raises:
         ImageError: a file cannot be used, or, whole, is of another size than most.
         SourceError: no image has a tile.
     """
+    notes: list[str] = []
     if tiling is None:
-        micrograph, sha256 = imaging.stack(files, bar=bar, crop=crop, progress=progress)
-        return Taken(micrograph, sha256, list(range(len(files))), list(um_per_px), None, False, [])
+        micrograph, sha256 = imaging.stack(
+            files, bar=bar, crop=crop, white=white, notes=notes, progress=progress
+        )
+        return Taken(micrograph, sha256, list(range(len(files))), list(um_per_px), None, False, notes)
     windows: list[Window] = []
     without: dict[float | None, Counter[str]] = {at: Counter() for at in tiling.sizes}
     for k, (file, name, height, size) in enumerate(zip(files, names, bar, um_per_px, strict=True)):
@@ -218,7 +225,9 @@ def take(
             f"no tile of {tiling.side} px fits into any of {len(files)} images: "
             f"{'; '.join(left_out_lines(left_out))}"
         )
-    micrograph, sha256 = imaging.stack(files, bar=bar, crop=crop, windows=windows, progress=progress)
+    micrograph, sha256 = imaging.stack(
+        files, bar=bar, crop=crop, windows=windows, white=white, notes=notes, progress=progress
+    )
     return Taken(
         micrograph,
         sha256,
@@ -226,7 +235,7 @@ def take(
         [window.um_per_px for window in windows],
         [(window.y, window.x) for window in windows],
         tiling.makes_factor,
-        [_note(tiling, at, windows, without[at]) for at in tiling.sizes],
+        [*(_note(tiling, at, windows, without[at]) for at in tiling.sizes), *notes],
     )
 
 

@@ -12,6 +12,7 @@ B. DeCost et al., Integrating Materials and Manufacturing Innovation 6, 197-205 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ _TABLES = {
 }
 _COLUMNS = tuple(column for columns in _TABLES.values() for column in columns if column != "sample_key")
 _QUERY = f"SELECT {', '.join(_COLUMNS)} FROM micrograph LEFT JOIN sample ON sample_key = sample_id"
-_NAME = re.compile(r"(?:cropped)?micrograph(\d+)", re.IGNORECASE)
+_NAME = re.compile(r"(?:cropped)?micrograph([0-9]+)", re.IGNORECASE)
 
 
 def read(
@@ -224,7 +225,7 @@ def _find_images(folder: Path, left_out: dict[str, list[str]]) -> dict[int, Path
         candidates += sorted(place.glob("*/[Cc]roppedmicrograph*"))
     found: dict[int, Path] = {}
     for path in dict.fromkeys(candidates):
-        if path.suffix.lower() not in imaging.SUFFIXES:
+        if path.suffix.lower() not in imaging.SUFFIXES or not path.is_file():
             continue
         match, name = _NAME.fullmatch(path.stem), path.relative_to(folder).as_posix()
         if match is None:
@@ -296,9 +297,10 @@ def _entry(row: Row, image: Path, space: ProcessSpace, spellings: Mapping[str, s
 
 
 def _um_per_px(row: Row) -> float:
-    """Length of the micron bar over its pixels; NaN where either or the unit is unknown."""
+    """Length of the micron bar over its pixels; NaN where either or the unit is unknown or none."""
     length, pixels = row.number("micron_bar"), row.number("micron_bar_px")
     unit = _MICROMETRES.get(row["micron_bar_units"].lower())
     if not length or not pixels or unit is None or length < 0 or pixels < 0:
-        return float("nan")
-    return length * unit / pixels
+        return math.nan
+    size = length * unit / pixels
+    return size if 0 < size < math.inf else math.nan

@@ -61,6 +61,8 @@ def common_settings(
             raise StatisticsError(f"correlation {pair} is no pair of the phases 0 (dark) and 1 (bright)")
     if reduction is None:
         reduction = max(int(ensemble.attrs["reduction"]) for ensemble in ensembles)
+    if reduction < 1:
+        raise StatisticsError(f"reduction {reduction} is no number of pixels; 1 averages nothing")
     allowed = [_largest_cutoff(ensemble, reduction) for ensemble in ensembles]
     limit = min(allowed)
     if cutoff is not None and not 0 <= cutoff <= limit:

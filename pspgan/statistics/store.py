@@ -19,6 +19,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from ..ensemble import SHARD, open_ensemble
+from ..ensemble.store import naming_its_damage
 from .measure import StatisticsError, common_settings, measure_part, pymks_deviation, with_conditions
 from .phases import BACKGROUND
 
@@ -96,22 +97,33 @@ def open_statistics(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
         settings.
 
     Raises:
-        StatisticsError: there are none, or micrographs were added since.
+        StatisticsError: there are none, they are damaged, or micrographs were added since.
         EnsembleError: the store is no ensemble, or half-written.
     """
     path = _source(ensemble) if isinstance(ensemble, xr.Dataset) else Path(ensemble)
     ensemble = open_ensemble(path)
     if not (path / GROUP / "zarr.json").exists():
         raise StatisticsError(f"{path} holds no statistics; compute them: pspgan stats {path}")
-    statistics = xr.open_zarr(path, group=GROUP, consolidated=False, chunks=None)
+    again = f"compute them again: pspgan stats {path}"
+    try:
+        statistics = xr.open_zarr(path, group=GROUP, consolidated=False, chunks=None)
+        names, settings = statistics["correlation"].values.tolist(), settings_of(statistics)
+        missing = {"two_point", *COMPARED} - {*statistics.data_vars, *settings}
+    except Exception as error:  # damaged metadata let zarr and xarray fail in any way
+        raise StatisticsError(
+            f"{path}: the statistics cannot be read ({type(error).__name__}: {error}); {again}"
+        ) from None
+    if missing:
+        raise StatisticsError(f"{path}: the statistics lack {', '.join(sorted(missing))}; {again}")
+    for name in statistics.data_vars:
+        statistics[name] = naming_its_damage(statistics.variables[name], path, f"{GROUP}/{name}")
     measured, n = statistics.attrs.get("micrographs"), ensemble.sizes["sample"]
     if measured != n:
         raise StatisticsError(
-            f"{path}: the statistics are of {measured} micrographs, the store holds {n}; "
-            f"compute them again: pspgan stats {path}"
+            f"{path}: the statistics are of {measured} micrographs, the store holds {n}; {again}"
         )
-    statistics = with_conditions(statistics, ensemble, settings_of(statistics))
-    statistics["correlation"] = np.array(statistics["correlation"].values.tolist(), dtype=str)
+    statistics = with_conditions(statistics, ensemble, settings)
+    statistics["correlation"] = np.array(names, dtype=str)
     statistics.encoding["source"] = str(path)
     return statistics
 

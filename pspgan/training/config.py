@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..networks import RESOLUTIONS
 from ..ops import draw_diff_augment
+from ..wording import quoted
 
 
 class ConfigError(ValueError):
@@ -25,13 +27,13 @@ class TrainingConfig(BaseModel):
     into one before crops of ``resolution`` px are taken.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # Networks (paper, Fig. A.8)
     resolution: int = 256
-    ch: int = Field(64, gt=0, multiple_of=4)
-    latent: int = Field(384, gt=0)
-    embedding: int = Field(128, gt=0)
+    ch: int = Field(64, gt=0, le=4096, multiple_of=4)
+    latent: int = Field(384, gt=0, le=65536)
+    embedding: int = Field(128, gt=0, le=65536)
     attention: Literal["biggan", "sagan", "none"] = "biggan"
     init: Literal["normal", "orthogonal"] = "normal"
     init_bias: Literal["uniform", "zero"] = "uniform"
@@ -50,7 +52,7 @@ class TrainingConfig(BaseModel):
     augment_probability: float = Field(1.0, ge=0, le=1)
 
     # Optimisation (paper, Section 2.2); weight decay is Adam's own, added to the gradient
-    batch: int = Field(96, ge=2)
+    batch: int = Field(96, ge=2, le=65536)
     accumulation: int = Field(1, ge=1)
     d_steps: int = Field(4, ge=1)
     lr_g: float = Field(2e-4, gt=0)
@@ -74,7 +76,7 @@ class TrainingConfig(BaseModel):
     sample_every: int = Field(20_000, gt=0)
     sample_size: int = Field(64, ge=2)
     checkpoint_every: int = Field(20_000, gt=0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingConfig:
@@ -206,7 +208,9 @@ def validated(settings: dict[str, Any]) -> TrainingConfig:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "settings"
         raise ConfigError(
-            f"{where}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"[:400]
+            f"{where}: {first['msg'].removeprefix('Value error, ')} (got {reprlib.repr(first['input'])})"[
+                :400
+            ]
         ) from None
 
 
@@ -214,9 +218,11 @@ def check_keys(settings: Iterable[str]) -> None:
     """Raise ConfigError for a setting that does not exist, naming the nearest one that does."""
     for key in settings:
         if key not in TrainingConfig.model_fields:
-            raise ConfigError(f'unknown setting "{key}"{_nearest(key, TrainingConfig.model_fields)}')
+            raise ConfigError(
+                f'unknown setting "{quoted(key, 60)}"{_nearest(key, TrainingConfig.model_fields)}'
+            )
 
 
 def _nearest(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)
+    close = difflib.get_close_matches(word[:60], list(known), n=1, cutoff=0.4)
     return f'; did you mean "{close[0]}"?' if close else ""

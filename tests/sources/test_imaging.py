@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pspgan.sources import imaging
 from pspgan.sources.imaging import ImageError
 from pspgan.sources.options import parse_crop
+from pspgan.sources.tiles import Tiling, take
 
 
 @pytest.fixture
@@ -199,3 +201,126 @@ def test_parse_crop():
     for text in ("645", "0x3", "axb", "6x4x2"):
         with pytest.raises(ValueError, match="width x height"):
             parse_crop(text)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_is_undone(tmp_path, grey, orientation):
+    # What a viewer does to the stored rows, after the EXIF standard: where row 0 and column 0 are to lie
+    seen = {
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: np.rot90(a, 2),
+        4: np.flipud,
+        5: np.transpose,
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: np.rot90(a, 2).T,
+        8: np.rot90,
+    }[orientation](grey)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for suffix in (".png", ".tif"):
+        path = save(tmp_path / f"{orientation}{suffix}", grey, exif=exif)
+        np.testing.assert_array_equal(imaging.read_grey(path), seen)
+        assert imaging.size(path) == seen.shape
+
+
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}, {"compression": "zlib"}])
+def test_tiff_of_every_make(tmp_path, options):
+    rng = np.random.default_rng(3)
+    deep = rng.integers(0, 65536, (20, 33), dtype=np.uint16)
+    shallow = rng.integers(0, 256, (20, 33), dtype=np.uint8)
+    path = tmp_path / "a.tif"
+    for image, expected in ((deep, np.round(deep / 257)), (shallow, shallow)):
+        tifffile.imwrite(path, image, **options)
+        np.testing.assert_array_equal(imaging.read_grey(path), expected)
+    tifffile.imwrite(path, np.repeat(shallow[..., None], 3, axis=2), photometric="rgb", **options)
+    np.testing.assert_array_equal(imaging.read_grey(path), shallow)
+
+
+def test_tiff_of_which_0_is_white(tmp_path):
+    deep = np.array([[0, 257, 40_000, 65535]], np.uint16)
+    for name, image in (("deep", deep), ("shallow", np.array([[0, 1, 156, 255]], np.uint8))):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, image, photometric="miniswhite")
+        np.testing.assert_array_equal(imaging.read_grey(path), 255 - np.round(image * (255 / image.max())))
+
+
+def test_signed_levels(tmp_path):
+    path = tmp_path / "signed.tif"
+    tifffile.imwrite(path, np.array([[0, 257, 32767]], np.int16))
+    np.testing.assert_array_equal(imaging.read_grey(path), [[0, 1, 127]])
+    tifffile.imwrite(path, np.array([[-1, 5]], np.int16))
+    with pytest.raises(ImageError, match=r"signed\.tif has negative grey levels"):
+        imaging.read_grey(path)
+    tifffile.imwrite(path, np.array([[-1, 5]], np.int8))
+    with pytest.raises(ImageError, match=r"signed\.tif has signed grey levels of 8 bits"):
+        imaging.read_grey(path)
+
+
+def test_of_several_pages_the_first_is_read_and_that_is_said(tmp_path):
+    pages = np.random.default_rng(4).integers(0, 256, (3, 9, 11), dtype=np.uint8)
+    files = [tmp_path / "stack.tif", save(tmp_path / "one.png", pages[1])]
+    tifffile.imwrite(files[0], pages, photometric="minisblack")
+    moving = [Image.fromarray(page) for page in pages]
+    files.append(save(tmp_path / "moving.png", moving[2], save_all=True, append_images=moving[:2]))
+    notes = []
+    lazy, _ = imaging.stack(files, notes=notes, progress=False)
+    np.testing.assert_array_equal(lazy.compute(), [pages[0], pages[1], pages[2]])
+    assert notes == ["2 of 3 files have several pages; the first was read (stack.tif, moving.png)"]
+
+
+def test_white_of_a_camera(tmp_path):
+    levels = np.array([[0, 8, 9, 2048, 4087, 4095]], np.uint16)
+    dim, bright = (
+        save(tmp_path / f"{name}.png", image) for name, image in (("dim", levels // 2), ("b", levels))
+    )
+    notes = []
+    lazy, _ = imaging.stack([dim, bright], white=4095, notes=notes, progress=False)
+    expected = np.floor(np.stack([levels // 2, levels]) * (255 / 4095) + 0.5)
+    np.testing.assert_array_equal(lazy.compute(), expected)
+    assert not notes
+    np.testing.assert_array_equal(imaging.read_grey(bright, white=2048), [[0, 1, 1, 255, 255, 255]])
+    imaging.stack([dim, bright], white=2048, notes=notes, progress=False)
+    assert notes == ["1 of 2 images have levels above white 2048 (b.png)"]
+    with pytest.raises(ImageError, match="white 65536 is no grey level of 16 bits"):
+        imaging.stack([dim], white=65536, progress=False)
+    with pytest.raises(ImageError, match=r"eight\.png has 8 bits; white 4095"):
+        imaging.stack(
+            [bright, save(tmp_path / "eight.png", levels.astype(np.uint8))], white=4095, progress=False
+        )
+
+
+def test_16_bits_that_would_turn_dark_are_said(tmp_path):
+    levels = np.array([[0, 100, 4000]], np.uint16)
+    files = [save(tmp_path / "a.png", levels), save(tmp_path / "b.png", levels // 2)]
+    notes = []
+    imaging.stack(files, notes=notes, progress=False)
+    assert len(notes) == 1
+    assert notes[0].startswith("dark: 2 of 2 images have 16 bits but no grey level above 4000;")
+    assert notes[0].endswith("12 bits took them, import with --white 4095 (a.png, b.png)")
+    files.append(save(tmp_path / "c.png", levels * 16))  # fills the range: the others are dark of themselves
+    notes.clear()
+    imaging.stack(files, notes=notes, progress=False)
+    assert not notes
+
+
+def test_bar_and_crop_with_tiles(tmp_path):
+    images = np.random.default_rng(5).integers(0, 256, (2, 30, 40), dtype=np.uint8)
+    files = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(images)]
+
+    def tiles(bar, crop):
+        taken = take(files, ["0", "1"], [1.0, 1.0], Tiling(8), {}, bar=[bar] * 2, crop=crop, progress=False)
+        return taken.micrograph.compute(), taken.offset
+
+    # A field of 24 rows above the bar, of which 24 x 20 px remain: 3 x 2 tiles, 2 px of margin beside them.
+    found, offset = tiles(6, (24, 20))
+    expected = [image[y : y + 8, x : x + 8] for image in images for y in (0, 8, 16) for x in (2, 10)]
+    np.testing.assert_array_equal(found, expected)
+    assert offset[:2] == [(0, 2), (0, 10)]
+    for bar, crop, message in (
+        (6, (25, 20), r"0\.png is 40 x 24 px, smaller than the crop to 20 x 25 px"),
+        (30, None, r"0\.png is 40 x 30 px, nothing is left above the bar of 30 rows"),
+        (-1, None, "bar -1 is no number of rows"),
+    ):
+        with pytest.raises(ImageError, match=message):
+            tiles(bar, crop)

@@ -292,7 +292,7 @@ def test_files_that_are_no_table(heat, images, tmp_path):
     for name, content, message in (
         ("empty.csv", b"", "cannot be read as a table"),
         ("header.csv", b",\n1,2\n", "names no columns"),
-        ("ragged.csv", b"file,t\na.png,5,Q\n", "cannot be read as a table"),
+        ("ragged.csv", b"file,t\na.png,5,Q\n", "row 2 has 3 cells, but the first row names 2 columns"),
         ("latin.csv", "file,t\n\xe4.png,5\n".encode("latin-1"), "is not UTF-8 text"),
         ("broken.xlsx", b"file,t\n", "cannot be read as a table"),
         ("old.xls", b"", r"\.xls workbooks are not read; save it as \.xlsx"),
