@@ -226,6 +226,9 @@ class ProcessSpace:
                     readings.append(values)
                 return
             factor = self.factors[position]
+            if not rest:
+                failure.append((position, f"{factor.name} is missing; it has {factor.listing}"))
+                return
             try:
                 found = list(factor.candidates(rest))
                 if not found:

@@ -43,12 +43,14 @@ class Tiling:
     """
 
     side: int
-    um_per_px: float | tuple[float, ...] | None = None
+    um_per_px: float | Sequence[float] | None = None
     enlarge: float = 1.0
 
     def __post_init__(self) -> None:
         if self.side != int(self.side) or self.side < 1:
             raise ValueError(f"tile {self.side} is no number of pixels")
+        if isinstance(self.um_per_px, Sequence):
+            object.__setattr__(self, "um_per_px", tuple(self.um_per_px))
         for size in self.sizes:
             if size is not None and not 0 < size < math.inf:
                 raise ValueError(f"tile_um_per_px {size} is no pixel size")

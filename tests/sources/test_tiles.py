@@ -146,7 +146,7 @@ def test_images_of_any_size(mixed):
 def test_several_pixel_sizes_are_a_factor(mixed):
     options = {"columns": {"heat": "heat"}, "specimen": "sample", "um_per_px": "size", "progress": False}
     dataset = table.read(
-        mixed / "heat.csv", mixed / "images", tile=Tiling(20, um_per_px=(0.2, 5, 0.1)), **options
+        mixed / "heat.csv", mixed / "images", tile=Tiling(20, um_per_px=[0.2, 5, 0.1]), **options
     )
     # a, 60 x 90 px of 0.05 um, has 1 x 2 tiles at 0.1 and is too small at 0.2; b 3 x 3 and 1; c 2 x 1 at 0.1.
     found = Counter(zip(dataset["image"].values.tolist(), dataset["um_per_px"].values.tolist(), strict=True))
