@@ -183,7 +183,13 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for tables and figures; none: print only.")
     ] = None,
-    duplicates: Annotated[bool, typer.Option(help="Look for micrographs that show one place.")] = True,
+    duplicates: Annotated[
+        bool | None,
+        typer.Option(
+            "--duplicates/--no-duplicates",
+            help="Look for micrographs that show one place; default: among up to 2,000.",
+        ),
+    ] = None,
 ) -> None:
     """Say what to know before training on micrographs: gaps, confounding, duplicates.
 

@@ -20,6 +20,7 @@ __all__ = ["Inspection", "confounding", "groups_of", "inspect", "near_duplicates
 # A property of which other groups tell less is not worth a warning.
 _NOTABLE = 0.25
 _SHOWN = 8  # names in a line of the summary
+_PAIRED = 2_000  # micrographs of which all pairs are compared unasked: two million, about two minutes
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Inspection:
     def summary(self) -> str:
         """The findings in words, a line each; warnings begin with ``warning:``."""
         lines = [*self._coverage(), *self._confounding()]
-        return "\n".join(lines if self.duplicates is None else [*lines, *self._duplicates()])
+        return "\n".join([*lines, *self._duplicates()])
 
     def write(self, folder: str | os.PathLike) -> list[Path]:
         """Write the tables as CSV and the figures as PNG.
@@ -104,6 +105,12 @@ class Inspection:
 
     def _duplicates(self) -> list[str]:
         pairs = self.duplicates
+        if pairs is None:
+            n = self.dataset.sizes["sample"]
+            return [
+                f"micrographs of one place were not looked for (--duplicates compares all {n * (n - 1) // 2} "
+                "pairs); of tiles, look for them among the images before these are cut"
+            ]
         if not len(pairs):
             return ["no two micrographs show the same place"]
         groups = groups_of(pairs)
@@ -136,14 +143,14 @@ class Inspection:
 
 
 def inspect(
-    data: str | os.PathLike | xr.Dataset, *, duplicates: bool = True, progress: bool = True
+    data: str | os.PathLike | xr.Dataset, *, duplicates: bool | None = None, progress: bool = True
 ) -> Inspection:
     """Look an ensemble over before training or splitting it.
 
     Args:
         data: an ensemble, or the path of one.
-        duplicates: look for micrographs that show the same place: all pairs, some seconds for hundreds of
-            micrographs and minutes for thousands.
+        duplicates: look for micrographs that show the same place. All pairs are compared, some seconds for
+            hundreds of micrographs and minutes for thousands; by default up to 2,000 are.
         progress: show bars on a terminal.
 
     Returns:
@@ -154,7 +161,7 @@ def inspect(
     """
     dataset = data if isinstance(data, xr.Dataset) else open_ensemble(data)
     pairs = None
-    if duplicates:
+    if duplicates or (duplicates is None and dataset.sizes["sample"] <= _PAIRED):
         pairs = near_duplicates(dataset["micrograph"], progress=progress)
         specimen, condition = (dataset[name].values.astype(str) for name in ("specimen", "condition"))
         first, second = pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)

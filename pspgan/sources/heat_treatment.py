@@ -102,6 +102,7 @@ def simulate(
     jobs = [(point, j) for point, count in zip(points, counts, strict=True) for j in range(count)]
     if workers is None:
         workers = (os.cpu_count() or 1) if n * shape[0] * shape[1] > _WORTH_STARTING else 1
+    micrograph, phase = np.empty((2, n, *shape), dtype=np.uint8)
     pixels = [point.pixel_size if space.has_pixel_size else sizes[0] for point, _ in jobs]
     drawn = _draw_all(
         [
@@ -110,7 +111,6 @@ def simulate(
         ],
         workers,
     )
-    micrograph, phase = np.empty((2, n, *shape), dtype=np.uint8)
     structures, diameters, fractions = [], [], np.empty((n, len(geometry.PHASES) - 1))
     bar = tqdm(drawn, total=n, unit="image", desc="simulate", disable=None if progress else True)
     for i, (structure, field_phase, field_micrograph, diameter, fraction) in enumerate(bar):

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from ..wording import quoted
+from .summary import some
 
 if TYPE_CHECKING:
     from .tiles import Window
@@ -34,7 +34,6 @@ SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 _DAMAGED = (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error)
 _WHITE = 65535
 _DARK = 2**14 - 1  # of 16 bits: what no image exceeds, a camera of 10, 12 or 14 bits has probably written
-_SHOWN = 5  # names in a note
 _WIDTH, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 262, 339  # tags of a TIFF
 _MIN_IS_WHITE, _SIGNED = 0, 2  # values of them
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap rows and columns
@@ -255,7 +254,7 @@ def _noted(names: Sequence[str], found: Sequence[_Facts], white: int | None) -> 
     pages = [name for name, facts in zip(names, found, strict=True) if facts.pages]
     if pages:
         lines.append(
-            f"{len(pages)} of {len(names)} files have several pages; the first was read ({_some(pages)})"
+            f"{len(pages)} of {len(names)} files have several pages; the first was read ({some(pages)})"
         )
     deep = [
         (name, facts.highest) for name, facts in zip(names, found, strict=True) if facts.highest is not None
@@ -266,19 +265,14 @@ def _noted(names: Sequence[str], found: Sequence[_Facts], white: int | None) -> 
         lines.append(
             f"dark: {len(deep)} of {len(names)} images have 16 bits but no grey level above {highest}; where "
             f"a camera of {camera.bit_length()} bits took them, import with --white {camera} "
-            f"({_some([name for name, _ in deep])})"
+            f"({some([name for name, _ in deep])})"
         )
     brighter = [name for name, level in deep if white is not None and level > white]
     if brighter:
         lines.append(
-            f"{len(brighter)} of {len(names)} images have levels above white {white} ({_some(brighter)})"
+            f"{len(brighter)} of {len(names)} images have levels above white {white} ({some(brighter)})"
         )
     return lines
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(quoted(name, 260) for name in names[:_SHOWN]) + more
 
 
 def _decode(

@@ -41,15 +41,14 @@ def left_out_lines(left_out: Mapping[str, Sequence[str]]) -> list[str]:
     """One line a reason: how many, why, and the first names."""
     lines = []
     for reason, names in left_out.items():
-        shown = some([quoted(name, _LONGEST) for name in names])
-        lines.append(f"left out {len(names)}: {reason} ({shown})")
+        lines.append(f"left out {len(names)}: {reason} ({some(names)})")
     return lines
 
 
 def some(names: Sequence[str], shown: int = _SHOWN) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+    return ", ".join(quoted(name, _LONGEST) for name in names[:shown]) + more
 
 
 def counted(n: int, noun: str) -> str:

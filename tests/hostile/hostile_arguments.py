@@ -158,14 +158,25 @@ def _simulate_and_generate() -> Iterator[Case]:
         (["-n", 0], "n is 0"),
         (["-n", -5], "n is -5"),
         (["-n", 1_000_000, "--size", 16384], "not enough memory"),
-        (["--size", 0], "size is 0 px"),
-        (["--size", -64], "size is -64 px"),
+        (["--size", 0], 'size "0" is no size'),
+        (["--size", -64], 'size "-64" is no size'),
+        (["--size", "64x"], 'size "64x" is no size'),
+        (["--size", "64x8"], "size is 8 px"),
+        (["--size", 10**9], f'size "{10**9}" is no size'),
+        (["--size", _HUGE], "is no size"),
+        (["--size", "many"], 'size "many" is no size'),
+        (["--framing", "centre"], 'framing "centre" is none of grain, boundary, random'),
+        (["--specimens", 0], "specimens is 0"),
+        (["--workers", -1], "workers is -1"),
         (["--size", 15], "size is 15 px"),
         (["--seed", -1], "seed is -1"),
         (["--um-per-px", "0"], "um_per_px is 0"),
         (["--um-per-px", "-1"], "um_per_px is -1"),
-        (["--um-per-px", "nan"], "um_per_px is nan"),
-        (["--um-per-px", "inf"], "um_per_px is inf"),
+        (["--um-per-px", "nan"], '"nan" is no pixel size'),
+        (["--um-per-px", "inf"], '"inf" is no pixel size'),
+        (["--um-per-px", "many"], '"many" is no pixel size'),
+        (["--um-per-px", "0.1,0.1"], "or one twice"),
+        (["--um-per-px", "0.1,,1"], '"0.1,,1" is no pixel size'),
     ):
         small = ["-n", 3, "--size", 16]
         lay = _words("simulate", *small, *options, "-o", "out.zarr")
@@ -184,16 +195,9 @@ def _simulate_and_generate() -> Iterator[Case]:
     ):
         lay = _words("generate", "run", "-n", 2, *options, "-o", "out.zarr", copies=("run",))
         yield Case("option of generate", " ".join(map(str, options)), lay, tuple(says))
-    for options in (["-n", 10**15], ["--size", 10**9], ["--size", _HUGE]):
-        yield Case(
-            "option of simulate",
-            " ".join(map(str, options)),
-            _words("simulate", *options),
-            (options[0],),
-            "usage",
-        )
+    yield Case("option of simulate", f"-n {10**15}", _words("simulate", "-n", 10**15), ("-n",), "usage")
     for verb, options in (
-        ("simulate", ["-n", "--size", "--seed", "--um-per-px"]),
+        ("simulate", ["-n", "--seed", "--specimens", "--workers"]),
         ("generate", ["-n", "--batch"]),
     ):
         for option in options:

@@ -74,3 +74,11 @@ def test_without_duplicates_names_or_pixel_sizes(data, tmp_path):
     assert psp.inspect(plain, progress=False).duplicates["first_name"].item() == "sample 0"
     apart = psp.inspect(plain.isel(sample=[1, 2, 3]), progress=False).summary()
     assert apart.splitlines()[-1] == "no two micrographs show the same place"
+
+
+def test_pairs_of_very_many_are_compared_when_asked_for(data, monkeypatch):
+    monkeypatch.setattr("pspgan.inspection._PAIRED", 5)
+    quick = psp.inspect(data, progress=False)
+    assert quick.duplicates is None
+    assert "were not looked for (--duplicates compares all 15 pairs)" in quick.summary()
+    assert len(psp.inspect(data, duplicates=True, progress=False).duplicates) == 1
