@@ -63,7 +63,7 @@ def test_without_duplicates_names_or_pixel_sizes(data, tmp_path):
     plain["um_per_px"] = plain["um_per_px"] * np.nan
     quick = psp.inspect(plain, duplicates=False, progress=False)
     assert quick.duplicates is None
-    assert "place" not in quick.summary()
+    assert "were not looked for" in quick.summary()
     assert "pixel size" not in quick.summary()
     assert not (tmp_path / "pixel_sizes.png").exists()
     assert {file.name for file in quick.write(tmp_path)} == {
