@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..process import ConditionError, Factor, ProcessSpace, Value
+from ..strict_yaml import load_yaml
 from .options import SCALES, factor_option
 from .rows import Row, SourceError, as_number
 
@@ -186,7 +186,12 @@ def given_factors(given: Mapping[str, Any] | str | os.PathLike) -> TableFactors:
     if isinstance(given, Mapping):
         return TableFactors({str(name): _column_factor(name, keys, "") for name, keys in given.items()})
     path = Path(given)
-    loaded = _load(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of factors")
+    try:
+        loaded = load_yaml(path.read_bytes(), str(path), texts=True)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
     if not isinstance(loaded, dict) or not loaded:
         raise SourceError(f"{path} names no factor; write for example temperature: {{column: T, unit: degC}}")
     columns = {name: _column_factor(name, keys, f"{path}: ") for name, keys in loaded.items()}
@@ -254,37 +259,6 @@ def _column_factor(name: Any, keys: Any, where: str) -> ColumnFactor:
     place = " ".join(map(str, first["loc"]))
     # What aliases of YAML stand for can be as long as a book.
     raise SourceError(f"{where}: {place}: {first['msg']} (got {reprlib.repr(value)})")
-
-
-class _Texts(yaml.BaseLoader):
-    """Reads every scalar as the text it is, as a table is read, and refuses a key that stands twice.
-
-    Other loaders make ``no`` and ``on`` truth values and ``1:30`` a number of seconds, and all of PyYAML's
-    keep the last of several values of one key.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        mapping = super().construct_mapping(node, deep)  # refuses keys that are no scalars
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.value in lines:
-                raise SourceError(
-                    f'{node.start_mark.name}, line {line}: "{key.value}" is given in line {lines[key.value]} '
-                    "already; remove one of the two"
-                )
-            lines[key.value] = line
-        return mapping
-
-
-def _load(path: Path) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of factors")
-    try:
-        with path.open("rb") as file:
-            return yaml.load(file, Loader=_Texts)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise SourceError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
 
 
 def _level(row: Row, fixed: Factor, value: Value, file: str) -> Value:
