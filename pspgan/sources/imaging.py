@@ -264,8 +264,8 @@ def _noted(names: Sequence[str], found: Sequence[_Facts], white: int | None) -> 
     if white is None and highest <= _DARK:
         camera = max(2 ** int(highest).bit_length() - 1, 1)
         lines.append(
-            f"dark: {len(deep)} of {len(names)} images have 16 bits but no grey level above {highest}; where a "
-            f"camera of {camera.bit_length()} bits took them, import with --white {camera} "
+            f"dark: {len(deep)} of {len(names)} images have 16 bits but no grey level above {highest}; where "
+            f"a camera of {camera.bit_length()} bits took them, import with --white {camera} "
             f"({_some([name for name, _ in deep])})"
         )
     brighter = [name for name, level in deep if white is not None and level > white]
