@@ -158,9 +158,9 @@ def pending(path: str | os.PathLike) -> list[slice]:
     array = zarr.open_group(path, mode="r")["micrograph"]
     shard = array.shards[0]
     ranges = [slice(i, min(i + shard, array.shape[0])) for i in range(0, array.shape[0], shard)]
-    return [
-        r for i, r in enumerate(ranges) if not (Path(path) / "micrograph" / "c" / str(i) / "0" / "0").exists()
-    ]
+    files = [Path(path) / "micrograph" / "c" / str(i) / "0" / "0" for i in range(len(ranges))]
+    # zarr takes an empty file, as a crash may leave, for a shard of zeros.
+    return [r for r, file in zip(ranges, files, strict=True) if not (file.exists() and file.stat().st_size)]
 
 
 def finish(path: str | os.PathLike) -> None:

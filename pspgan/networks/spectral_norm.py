@@ -38,6 +38,8 @@ class SpectralNorm:
     @torch.no_grad()
     def iterate(self, times: int) -> None:
         """Refine the stored singular vectors by power iteration."""
+        if self.weight.is_meta:
+            return  # a network without numbers yet, which are about to be read; as slow as with them
         u, matrix = self.u[None], self.weight.flatten(1)[None]
         for _ in range(times):
             u, v, _ = _refined(matrix, u)

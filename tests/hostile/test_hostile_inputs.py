@@ -8,7 +8,6 @@ import stat
 import sys
 import tempfile
 import warnings
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,24 +17,35 @@ import hostile_settings
 import hostile_stores
 import hostile_tables
 import hostile_uhcsdb
+import numpy as np
 import pytest
 from ground import Ground
 
 import pspgan as psp
 from pspgan.cli import main
 
-CASES = [
-    case
-    for module in (
-        hostile_tables,
-        hostile_images,
-        hostile_uhcsdb,
-        hostile_stores,
-        hostile_settings,
-        hostile_arguments,
-    )
-    for case in module.cases()
-]
+_MODULES = (
+    hostile_tables,
+    hostile_images,
+    hostile_uhcsdb,
+    hostile_stores,
+    hostile_settings,
+    hostile_arguments,
+)
+EVERY = [case for module in _MODULES for case in module.cases()]
+# All take minutes; of each family some are drawn, always the same. PSPGAN_HOSTILE=all runs every one.
+_DRAWN = 4
+
+
+def drawn(cases):
+    families = {}
+    for case in cases:
+        families.setdefault(case.family, []).append(case)
+    rng = np.random.default_rng(0)
+    return [family[i] for family in families.values() for i in sorted(rng.permutation(len(family))[:_DRAWN])]
+
+
+CASES = EVERY if os.environ.get("PSPGAN_HOSTILE") == "all" else drawn(EVERY)
 _SECONDS = 60  # after which a command counts as hung
 _LONGEST = 1100  # characters of an error: it may quote what was planted, not repeat it
 
@@ -148,7 +158,5 @@ def check(case, folder, before, after, code, out, err, warned):
 
 
 def test_they_are_as_many_as_they_should_be():
-    certain = [case for case in CASES if case.ends != "luck"]
-    assert len(certain) >= 300
-    assert len({(case.family, case.name) for case in CASES}) == len(CASES)
-    assert min(Counter(case.family for case in CASES).values()) >= 3
+    assert len([case for case in drawn(EVERY) if case.ends != "luck"]) >= 300
+    assert len({(case.family, case.name) for case in EVERY}) == len(EVERY)
