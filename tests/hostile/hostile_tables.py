@@ -27,7 +27,7 @@ _NO_IMAGE = (
         "\\\\server\\x.tif",
         "nul",
     ),
-    *("\u202egnp.b", "🔥🔬.png", "x\ny.png", "\x1b[2Jx.png", "x" * 300 + ".png", "x" * 100_000, "b .png"),
+    *("\u202egnp.b", "🔥🔬.png", "x\ny.png", "\x1b[2Jx.png", "x" * 300 + ".png", "y" * 100_000, "b .png"),
     *("800", "NaN", "b\x00.png", ""),
 )
 
