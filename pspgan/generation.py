@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import __version__, ensemble
+from .device import usable_device
 from .memory import keep_freed_memory
 from .networks import CheckpointError, FrozenGenerator, Generator, load_published, load_tensors, load_weights
 from .process import ConditionLike, ProcessCondition, ProcessSpace
@@ -134,13 +135,13 @@ def load(
     Raises:
         FileNotFoundError: nothing there, or a run that has not written a generator yet.
         CheckpointError: a damaged file or one of another layout.
-        ValueError: no such precision.
+        ValueError: no such precision, or a device that is not there.
     """
     path = path.folder if isinstance(path, Run) else Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such run or checkpoint")
     file = path / "generator.safetensors" if path.is_dir() else path
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = usable_device(device)
     if file.suffix in (".pth", ".pt"):
         generator = FrozenGenerator(load_published(file), precision)
         provenance = {"checkpoint": str(file), "checkpoint_sha256": _sha256(file)}

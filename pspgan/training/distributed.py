@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ..device import usable_device
 from .batches import TrainingDataError
 from .config import ConfigError, TrainingConfig
 from .guard import TrainingError
@@ -201,7 +202,7 @@ def join_ranks(device: str | torch.device | None = None) -> Iterator[Ranks]:
         ConfigError: the device does not serve.
         PeerError: another rank stopped or is out of reach.
     """
-    kind = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = usable_device(device)
     is_open = dist.is_available() and dist.is_initialized()
     world = dist.get_world_size() if is_open else int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:

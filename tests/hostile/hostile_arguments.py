@@ -54,10 +54,12 @@ def _import_table() -> Iterator[Case]:
         (["--tile", "13"], "no tile of 13 px", "left out 3: field smaller than a tile"),
         (["--tile", _HUGE], "no tile of", "left out 3: field smaller than a tile"),
         (["--tile", "4", "--crop", "3x3"], "no tile of 4 px", "field smaller than a tile"),
+        (["--tile", "4", "--tile-um-per-px", "-1.0"], "tile_um_per_px -1.0"),
         *(
-            (["--tile", "4", "--tile-um-per-px", text], f"tile_um_per_px {text}")
-            for text in ("nan", "inf", "-1.0")
+            (["--tile", "4", "--tile-um-per-px", text], f'"{text}" is no pixel size')
+            for text in ("nan", "inf", "x", "", "0.1,,1", "0x10", "½")
         ),
+        (["--tile", "4", "--tile-um-per-px", "0.1,0.1"], "one twice"),
         (["--tile", "4", "--tile-um-per-px", "0"], "tile_um_per_px 0"),
         (["--tile", "4", "--tile-um-per-px", "0.1"], "pixel size unknown"),
         (["--tile", "4", "--tile-um-per-px", "1e300", "--um-per-px", "um"], "field smaller than a tile"),
@@ -124,7 +126,7 @@ def _import_table() -> Iterator[Case]:
     ):
         name = " ".join(options)[:60]
         yield Case("option of import table", name, _imported(*options), tuple(says))
-    for option in ("--bar", "--tile", "--enlarge", "--tile-um-per-px", "--white"):
+    for option in ("--bar", "--tile", "--enlarge", "--white"):
         for text in ("x", "", "1,5", "0x10", "½"):
             yield Case(
                 "option that is no number", f"{option} {text!r}", _imported(option, text), (option,), "usage"
@@ -134,7 +136,6 @@ def _import_table() -> Iterator[Case]:
         (["import", "nothing"], "nothing"),
         (["import", "table"], "TABLE"),
         (["import", "table", "heat.csv"], "IMAGES"),
-        (["import", "table", "heat.csv", "images"], "--factor"),
         (["import", "table", "heat.csv", "images", "--factor"], "--factor"),
         (["import", "table", "heat.csv", "images", "more", "--factor", "a"], "more"),
         (["import", "uhcsdb"], "FOLDER"),
@@ -246,19 +247,7 @@ def _readers() -> Iterator[Case]:
         (["train", "real.zarr", "--from", "gone", "-o", "out"], "gone"),
         (["train", "real.zarr", "--from", "real.zarr", "-o", "out"], "real.zarr"),
         (["train", "real.zarr", "--device", "toaster", "-o", "out"], "toaster"),
-        (
-            [
-                "train",
-                "real.zarr",
-                "--set=resolution=32",
-                "--set=reduction=1",
-                "--device",
-                "cpu:99",
-                "-o",
-                "out",
-            ],
-            "cpu:99",
-        ),
+        (["train", "real.zarr", "--preset", "demo", "--device", "cuda:99", "-o", "out"], "cuda:99"),
         (["train", "real.zarr", "--split", "train", "-o", "out"], "real.zarr has no coordinate"),
         (["train", "real.zarr", "--split", "test", "-o", "out"], "split"),
         (["train", "real.zarr", "--minutes", "-1", "-o", "out"], "minutes"),
