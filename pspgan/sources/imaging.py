@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ def stack(
     notes: list[str] | None = None,
     progress: bool = True,
 ) -> tuple[dask.array.Array, str]:
-    """Images of one size, or parts of images of any, as a lazy array, (sample, y, x) uint8, a chunk each.
+    """Images of one size, or parts of images of any, as a lazy array, (sample, y, x) uint8, a chunk an image.
 
     Every file is decoded once to check it, in threads; nothing is kept.
 
@@ -116,7 +117,7 @@ def stack(
         files: the images, in sample order.
         bar: rows of the instrument bar to cut off, one number for all or one an image.
         crop: rows and columns to keep of each, from the upper left corner.
-        windows: parts of images to take in place of these, all of one side.
+        windows: parts of images to take in place of these, all of one side; those of one image together.
         white: grey level of images of 16 bits that becomes 255, in all of them; 65535 where None.
         notes: takes lines on what was read of files with several pages, and on grey levels that look wrong.
         progress: show a bar on a terminal.
@@ -137,7 +138,8 @@ def stack(
         raise ImageError(f"bar {min(bars)} is no number of rows; 0 cuts nothing off")
     if white is not None and not 1 <= white <= _WHITE:
         raise ImageError(f"white {white} is no grey level of 16 bits; they end at {_WHITE}")
-    source = _Stack(paths, bars, crop, None if windows is None else tuple(windows), white)
+    parts = None if windows is None else tuple(tuple(g) for _, g in groupby(windows, lambda w: w.image))
+    source = _Stack(paths, bars, crop, parts, white)
     shapes, found, digest, failures = [], [], hashlib.sha256(), []
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         checks = pool.map(source.check, range(len(paths)))
@@ -154,8 +156,9 @@ def stack(
         raise ImageError(failures[0] + others)
     if notes is not None:
         notes += _noted([Path(path).name for path in paths], found, white)
-    if windows is not None:
-        return source.lazy(len(windows), windows[0].side, windows[0].side), digest.hexdigest()
+    if parts is not None:
+        side = windows[0].side
+        return source.lazy(tuple(map(len, parts)), side, side), digest.hexdigest()
     (height, width), usual = Counter(shapes).most_common(1)[0]
     for path, shape in zip(paths, shapes, strict=True):
         if shape != (height, width):
@@ -166,7 +169,7 @@ def stack(
                 f"{_words((height, width))}. Move the {len(paths) - usual} others elsewhere, "
                 f"or cut all images to one size (--crop {common})"
             )
-    return source.lazy(len(paths), height, width), digest.hexdigest()
+    return source.lazy((1,) * len(paths), height, width), digest.hexdigest()
 
 
 def area_average(micrograph: np.ndarray, factor: int) -> np.ndarray:
@@ -218,16 +221,18 @@ class _Stack:
     paths: tuple[str, ...]
     bars: tuple[int, ...]
     crop: tuple[int, int] | None
-    windows: tuple[Window, ...] | None
+    parts: tuple[tuple[Window, ...], ...] | None  # the windows of each image that has some
     white: int | None
 
     def __call__(self, block_id: tuple[int, ...] | None = None) -> np.ndarray:
-        i = block_id[0] if self.windows is None else self.windows[block_id[0]].image
+        i = block_id[0] if self.parts is None else self.parts[block_id[0]][0].image
         grey = read_grey(self.paths[i], bar=self.bars[i], crop=self.crop, white=self.white)
-        return (grey if self.windows is None else self.windows[block_id[0]].cut(grey))[np.newaxis]
+        if self.parts is None:
+            return grey[np.newaxis]
+        return np.stack([window.cut(grey) for window in self.parts[block_id[0]]])
 
-    def lazy(self, samples: int, height: int, width: int) -> dask.array.Array:
-        chunks = ((1,) * samples, (height,), (width,))
+    def lazy(self, samples: tuple[int, ...], height: int, width: int) -> dask.array.Array:
+        chunks = (samples, (height,), (width,))
         return dask.array.map_blocks(self, chunks=chunks, dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8))
 
     def check(self, i: int) -> tuple[tuple[int, int], bytes, _Facts, str]:

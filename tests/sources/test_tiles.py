@@ -116,7 +116,7 @@ def mixed(tmp_path):
 
 
 def test_images_of_any_size(mixed):
-    options = {"columns": {"heat": "heat"}, "specimen": "sample", "um_per_px": "size", "progress": False}
+    options = {"factors": {"heat": {}}, "specimen": "sample", "um_per_px": "size", "progress": False}
     dataset = table.read(mixed / "heat.csv", mixed / "images", tile=Tiling(20, 0.1), **options)
     assert dataset["micrograph"].shape == (1 * 2 + 3 * 3 + 2 * 1, 20, 20)
     assert dataset["specimen"].values.tolist() == ["bar a"] * 2 + ["bar b"] * 9 + ["bar c"] * 2
@@ -144,7 +144,7 @@ def test_images_of_any_size(mixed):
 
 
 def test_several_pixel_sizes_are_a_factor(mixed):
-    options = {"columns": {"heat": "heat"}, "specimen": "sample", "um_per_px": "size", "progress": False}
+    options = {"factors": {"heat": {}}, "specimen": "sample", "um_per_px": "size", "progress": False}
     dataset = table.read(
         mixed / "heat.csv", mixed / "images", tile=Tiling(20, um_per_px=[0.2, 5, 0.1]), **options
     )
@@ -171,6 +171,7 @@ def test_several_pixel_sizes_are_a_factor(mixed):
         "pixel size unknown": ["e.png"],
     }
     assert provenance["notes"] == [
+        "factor heat: ordinal, 3 levels, 1470 to 1490, linear axis",
         "1 tiles of 20 x 20 px at 0.2 um/px, from 1 images; none from 2 (field smaller than a tile), "
         "1 (pixels too large to be enlarged to those of a tile), 1 (pixel size unknown)",
         "0 tiles of 20 x 20 px at 5 um/px, from 0 images; none from 4 (field smaller than a tile), "
@@ -182,7 +183,7 @@ def test_several_pixel_sizes_are_a_factor(mixed):
 
 def test_a_pixel_size_that_the_table_gives_as_a_factor(mixed):
     options = {"specimen": "sample", "um_per_px": "size", "progress": False}
-    columns = {"columns": {"heat": "heat", "pixel_size": "size"}, "units": {"pixel_size": "um"}}
+    columns = {"factors": {"heat": {}, "pixel_size": {"column": "size", "unit": "um"}}}
     rows = (mixed / "heat.csv").read_text().splitlines()[:-1]  # but for the row without a pixel size
     (mixed / "heat.csv").write_text("\n".join(rows))
     with pytest.raises(SourceError, match=r"several pixel sizes make pixel_size.*leave --factor pixel_size"):
@@ -195,7 +196,7 @@ def test_a_pixel_size_that_the_table_gives_as_a_factor(mixed):
 
 @pytest.mark.parametrize("size", [0.0, -0.1, np.nan, np.inf])
 def test_a_pixel_size_for_all_that_is_none(mixed, size):
-    options = {"columns": {"heat": "heat"}, "specimen": "sample", "progress": False}
+    options = {"factors": {"heat": {}}, "specimen": "sample", "progress": False}
     for tile in (None, Tiling(20, 0.1)):
         with pytest.raises(SourceError, match="is no pixel size; leave it out"):
             table.read(mixed / "heat.csv", mixed / "images", um_per_px=size, tile=tile, **options)
