@@ -17,9 +17,8 @@ import numpy as np
 import xarray as xr
 import zarr
 from tqdm import tqdm
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
+from .damage import naming, naming_its_damage
 from .schema import SCHEMA, EnsembleError, space_of, validate
 
 SHARD = 256  # micrographs a shard
@@ -46,9 +45,20 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such ensemble")
+    with warnings.catch_warnings(action="ignore"):  # what zarr and xarray warn of is an error here
+        dataset = _read_valid(path)
+    if not allow_incomplete:
+        _check_whole(path, dataset)
+    for name in (name for name in _IMAGES if name in dataset):
+        dataset[name] = naming_its_damage(dataset.variables[name], path, name)
+    dataset.encoding["source"] = str(path)
+    return dataset
+
+
+def _read_valid(path: Path) -> xr.Dataset:
+    """A store's dataset, its columns in memory, checked against the schema."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # what is wrong is an error, here or below
-            dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
     except Exception as error:  # damaged metadata let zarr and xarray fail in any way
         why = f"{type(error).__name__}: {error}"
         raise EnsembleError(f"{path} is no zarr store, or damaged ({why})") from None
@@ -60,7 +70,7 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     for name in of_samples:
         if dataset[name].ndim > 1:
             continue  # a list a sample, such as the diameters of its particles: read when it is used
-        with _naming(path, name):
+        with naming(path, name):
             values = dataset[name].values
         text = (
             np.array(values.tolist(), dtype=str)
@@ -72,11 +82,6 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
         validate(dataset)
     except EnsembleError as error:
         raise EnsembleError(f"{path}: {error}") from None
-    if not allow_incomplete:
-        _check_whole(path, dataset)
-    for name in (name for name in _IMAGES if name in dataset):
-        dataset[name] = naming_its_damage(dataset.variables[name], path, name)
-    dataset.encoding["source"] = str(path)
     return dataset
 
 
@@ -272,47 +277,6 @@ def _as_long_lists(path: Path, store: xr.Dataset, dataset: xr.Dataset) -> xr.Dat
             write_coordinate(path, xr.DataArray(there, name=name))
         dataset = dataset.drop_vars(name).assign_coords({name: added})
     return dataset
-
-
-def naming_its_damage(variable: xr.Variable, path: Path, name: str) -> xr.Variable:
-    """A variable of a store, read when it is used, whose errors then name it.
-
-    Args:
-        variable: as zarr gives it.
-        path, name: of the store, and of the array in it.
-    """
-    array = _Stored(path, name, variable.shape, variable.dtype)
-    return xr.Variable(variable.dims, indexing.LazilyIndexedArray(array), variable.attrs, variable.encoding)
-
-
-class _Stored(BackendArray):
-    """An array of a store; one that cannot be read is an error that names it."""
-
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self.path, self.name, self.shape, self.dtype = path, name, shape, dtype
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    def _read(self, key: tuple[int | slice | np.ndarray, ...]) -> np.ndarray:
-        with _naming(self.path, self.name):
-            return zarr.open_array(self.path / self.name, mode="r").oindex[key]
-
-
-@contextlib.contextmanager
-def _naming(path: Path, name: str) -> Iterator[None]:
-    """Errors of reading an array name it.
-
-    Raises:
-        EnsembleError: it cannot be read.
-    """
-    try:
-        yield
-    except Exception as error:  # a damaged file lets a codec fail in any way
-        raise EnsembleError(
-            f'{path}, variable "{name}" cannot be read: it is damaged ({type(error).__name__}: {error}). '
-            "Put a copy of the store back, or make it anew"
-        ) from None
 
 
 def _check_whole(path: Path, dataset: xr.Dataset) -> None:

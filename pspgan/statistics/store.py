@@ -19,7 +19,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from ..ensemble import SHARD, open_ensemble
-from ..ensemble.store import naming_its_damage
+from ..ensemble.damage import naming_its_damage
 from .measure import StatisticsError, common_settings, measure_part, pymks_deviation, with_conditions
 from .phases import BACKGROUND
 

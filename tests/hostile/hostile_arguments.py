@@ -248,6 +248,7 @@ def _readers() -> Iterator[Case]:
         (["train", "real.zarr", "--from", "real.zarr", "-o", "out"], "real.zarr"),
         (["train", "real.zarr", "--device", "toaster", "-o", "out"], "toaster"),
         (["train", "real.zarr", "--preset", "demo", "--device", "cuda:99", "-o", "out"], "cuda:99"),
+        (["train", "real.zarr", "--preset", "demo", "--device", "cuda:-7", "-o", "out"], "cuda:-7"),
         (["train", "real.zarr", "--split", "train", "-o", "out"], "real.zarr has no coordinate"),
         (["train", "real.zarr", "--split", "test", "-o", "out"], "split"),
         (["train", "real.zarr", "--minutes", "-1", "-o", "out"], "minutes"),
