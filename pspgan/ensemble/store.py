@@ -46,28 +46,8 @@ def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) ->
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such ensemble")
-    try:
-        with warnings.catch_warnings(action="ignore"):  # what is wrong is an error, here or below
-            dataset = xr.open_zarr(path, consolidated=False, chunks=None)
-    except Exception as error:  # damaged metadata let zarr and xarray fail in any way
-        why = f"{type(error).__name__}: {error}"
-        raise EnsembleError(f"{path} is no zarr store, or damaged ({why})") from None
-    # Columns that zarr's metadata does not name as coordinates come back as data variables.
-    columns = [name for name in dataset.variables if dataset[name].dims == ("sample",)]
-    dataset = dataset.set_coords(columns)
-    for name in columns:
-        with _naming(path, name):
-            values = dataset[name].values
-        text = (
-            np.array(values.tolist(), dtype=str)
-            if isinstance(values.dtype, np.dtypes.StringDType)
-            else values
-        )
-        dataset[name] = ("sample", text, dataset[name].attrs)
-    try:
-        validate(dataset)
-    except EnsembleError as error:
-        raise EnsembleError(f"{path}: {error}") from None
+    with warnings.catch_warnings(action="ignore"):  # what zarr and xarray warn of is an error here
+        dataset = _read_valid(path)
     if not allow_incomplete:
         _check_whole(path, dataset)
     for name in (name for name in _IMAGES if name in dataset):
@@ -255,6 +235,32 @@ def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
         group.attrs.update(
             {**store.attrs, "process_space": merged.to_json(), "provenance": json.dumps(provenance)}
         )
+
+
+def _read_valid(path: Path) -> xr.Dataset:
+    """A store's dataset, its columns in memory, checked against the schema."""
+    try:
+        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    except Exception as error:  # damaged metadata let zarr and xarray fail in any way
+        why = f"{type(error).__name__}: {error}"
+        raise EnsembleError(f"{path} is no zarr store, or damaged ({why})") from None
+    # Columns that zarr's metadata does not name as coordinates come back as data variables.
+    columns = [name for name in dataset.variables if dataset[name].dims == ("sample",)]
+    dataset = dataset.set_coords(columns)
+    for name in columns:
+        with _naming(path, name):
+            values = dataset[name].values
+        text = (
+            np.array(values.tolist(), dtype=str)
+            if isinstance(values.dtype, np.dtypes.StringDType)
+            else values
+        )
+        dataset[name] = ("sample", text, dataset[name].attrs)
+    try:
+        validate(dataset)
+    except EnsembleError as error:
+        raise EnsembleError(f"{path}: {error}") from None
+    return dataset
 
 
 def naming_its_damage(variable: xr.Variable, path: Path, name: str) -> xr.Variable:

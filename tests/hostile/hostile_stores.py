@@ -178,6 +178,7 @@ def _arrays() -> Iterator[Case]:
         ("micrograph", ["data_type"], "int8"),
         ("micrograph", ["shape"], [12, 32]),
         ("micrograph", ["dimension_names"], ["sample", "x", "y"]),
+        ("micrograph", ["dimension_names"], ["sample", "y", "y"]),
         ("micrograph", ["dimension_names"], None),
         ("specimen", ["data_type"], "float64"),
         ("condition", ["data_type"], "bool"),
