@@ -206,11 +206,6 @@ def join_ranks(device: str | torch.device | None = None) -> Iterator[Ranks]:
     is_open = dist.is_available() and dist.is_initialized()
     world = dist.get_world_size() if is_open else int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
-            raise ConfigError(
-                f"device {kind} is not there, torch finds {torch.cuda.device_count()} GPUs; choose another "
-                "(--device)"
-            )
         yield Ranks(kind)
         return
     kind = _device_of_this_rank(kind)
