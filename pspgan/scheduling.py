@@ -1,4 +1,4 @@
-"""Where the independent parts of a long job run: on threads, on processes, or on a dask.distributed cluster."""
+"""Where the parts of a long job run: on threads, on processes, or on a dask.distributed cluster."""
 
 from __future__ import annotations
 

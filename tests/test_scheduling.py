@@ -78,5 +78,5 @@ def test_what_cannot_run_parts_is_refused(scheduler, workers, message):
 
 
 def test_a_cluster_that_does_not_answer_is_named():
-    with pytest.raises(OSError, match="tcp://127.0.0.1:9"):
+    with pytest.raises(OSError, match=r"tcp://127\.0\.0\.1:9"):
         next(run_parts(abs, [(1,)], "tcp://127.0.0.1:9"))
