@@ -3,8 +3,9 @@
 from .descriptors import DESCRIPTORS, descriptors
 from .measure import StatisticsError, common_settings, measure_statistics
 from .phases import one_hot, segment
+from .profiles import radial_average
 from .store import check_comparable, compute_statistics, open_statistics, settings_of
-from .two_point import radial_average, two_point_statistics
+from .two_point import two_point_statistics
 
 __all__ = [
     "DESCRIPTORS",

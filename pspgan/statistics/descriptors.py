@@ -32,7 +32,8 @@ import scipy.ndimage
 import xarray as xr
 
 from .phases import one_hot
-from .two_point import largest_cutoff, radial_average, two_point_statistics
+from .profiles import radial_average
+from .two_point import largest_cutoff, two_point_statistics
 
 # name -> (long name, power of length)
 DESCRIPTORS = {
