@@ -1,6 +1,6 @@
 """What micrographs look like, in numbers: phases, two-point statistics and descriptors of ensembles."""
 
-from .descriptors import DESCRIPTORS, descriptors
+from .descriptors import DESCRIPTORS, descriptor_names, descriptors, distributions, grain_size_number
 from .measure import StatisticsError, common_settings, measure_statistics
 from .phases import one_hot, segment
 from .store import check_comparable, compute_statistics, open_statistics, settings_of
@@ -12,7 +12,10 @@ __all__ = [
     "check_comparable",
     "common_settings",
     "compute_statistics",
+    "descriptor_names",
     "descriptors",
+    "distributions",
+    "grain_size_number",
     "measure_statistics",
     "one_hot",
     "open_statistics",
