@@ -7,6 +7,7 @@ to pixel, 1 px along rows and columns and the square root of 2 px along diagonal
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -59,58 +60,76 @@ def intercept_density(inside: np.ndarray) -> np.ndarray:
     return np.mean(per_length, axis=0) / 2.0
 
 
-def lineal_path(inside: np.ndarray, longest: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Chords:
+    """Chords of a phase in several fields, counted by their pixels.
+
+    Attributes:
+        field: (y, x) pixels of a field.
+        every: how many have 0, 1, ... pixels, (sample, pixels) a direction, whether or not the border cuts
+            them.
+        whole: the same of those that the border does not cut.
+    """
+
+    field: tuple[int, int]
+    every: tuple[np.ndarray, ...]
+    whole: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, inside: np.ndarray) -> Chords:
+        """Count them where ``inside``, (sample, y, x) bool, is true."""
+        every, whole = zip(*(_counts(inside, line) for line in DIRECTIONS.values()), strict=True)
+        return cls(inside.shape[1:], every, whole)
+
+
+def lineal_path(chords: Chords, longest: int) -> np.ndarray:
     """Probability that a segment lies wholly in the phase (Lu and Torquato, Phys. Rev. A 45, 922, 1992).
 
     Args:
-        inside: whether a pixel is in the phase, (sample, y, x) bool.
+        chords: of the phase.
         longest: steps of the longest segment.
 
     Returns:
-        (sample, direction, length): over the positions at which a segment fits into the field, those where it
-        is all in the phase. Its length in steps is that from its first pixel to its last, 0 to ``longest``;
-        at 0 it is the area fraction. NaN where none fits.
+        (sample, direction, length): of the positions at which a segment fits into the field, the share at
+        which all its pixels are in the phase. Its length is the steps from the first pixel to the last, 0 to
+        ``longest``; at 0 it is the area fraction. NaN where none fits.
     """
-    found = np.full((len(inside), len(DIRECTIONS), longest + 1), np.nan)
-    for k, line in enumerate(DIRECTIONS.values()):
-        positions = _positions(inside.shape[1:], line)
-        runs, _ = _runs(inside, line)
-        # A run of r pixels holds r - m + 1 segments of m pixels: twice the sum from the far end.
-        at_least = np.cumsum(runs[:, ::-1], axis=1)[:, ::-1]
-        segments = np.cumsum(at_least[:, ::-1], axis=1)[:, ::-1]
-        known = min(longest + 1, len(positions) - 1)
-        found[:, k, :known] = segments[:, 1 : known + 1] / positions[1 : known + 1]
+    found = np.full((len(chords.every[0]), len(DIRECTIONS), longest + 1), np.nan)
+    for k, (line, count) in enumerate(zip(DIRECTIONS.values(), chords.every, strict=True)):
+        # A chord of r pixels holds r - m + 1 segments of m pixels: sum twice from the longest down.
+        at_least = np.cumsum(count[:, ::-1], axis=1)
+        segments = np.cumsum(at_least, axis=1)[:, ::-1]
+        share = segments[:, 1:] / _positions(chords.field, line)[1:]
+        known = min(longest + 1, share.shape[1])
+        found[:, k, :known] = share[:, :known]
     return found
 
 
-def chord_length_distribution(inside: np.ndarray, longest: int) -> np.ndarray:
-    """Density of the lengths of chords, without the bias that the border brings.
+def chord_length_distribution(chords: Chords, longest: int) -> np.ndarray:
+    """Density of the lengths of chords, number-weighted, without the bias that the border brings.
 
     Chords that the border cuts are left out. A long chord is cut more often than a short one, so each counts
     by the inverse of the number of positions at which it would lie clear of the border (as Miles and
     Lantuejoul weigh particles; Serra, Image Analysis and Mathematical Morphology, 1982).
 
     Args:
-        inside: whether a pixel is in the phase, (sample, y, x) bool.
-        longest: steps of the longest chord that is given.
+        chords: of the phase.
+        longest: pixels of the longest chord that is given.
 
     Returns:
-        (sample, direction, length) in 1/px, at chords of 0 to ``longest`` pixels, of which 0 has none: the
-        share of all chords, a step. Over all lengths and times the step it sums to 1. NaN without a whole
-        chord.
+        (sample, direction, length) in 1/px, at chords of 0 to ``longest`` pixels (there are none of 0): their
+        share of all chords, over the step of the direction. NaN without a whole chord.
     """
-    found = np.zeros((len(inside), len(DIRECTIONS), longest + 1))
-    for k, line in enumerate(DIRECTIONS.values()):
-        positions = _positions(inside.shape[1:], line)
-        _, whole = _runs(inside, line)
-        # The pixel before a chord and the one after it lie in the field as well.
-        clear = np.append(positions[2:], [0, 0])
-        weighted = whole / np.where(clear > 0, clear, np.inf)
+    found = np.zeros((len(chords.whole[0]), len(DIRECTIONS), longest + 1))
+    for k, (line, count) in enumerate(zip(DIRECTIONS.values(), chords.whole, strict=True)):
+        # A chord is whole where the pixel before it and the one after it lie in the field as well.
+        clear = np.append(_positions(chords.field, line)[2:], [0, 0])
+        weighted = np.divide(count, clear, out=np.zeros(count.shape), where=clear > 0)
         total = weighted.sum(axis=1, keepdims=True)
-        density = weighted / np.where(total > 0, total, np.nan) / line.step
-        found[:, k, :] = np.where(total > 0, 0.0, np.nan)
-        known = min(longest + 1, density.shape[1])
-        found[:, k, :known] = density[:, :known]
+        share = weighted / np.where(total > 0, total, np.nan)
+        known = min(longest + 1, share.shape[1])
+        found[:, k, :known] = share[:, :known] / line.step
+        found[:, k, known:] = share[:, :1]  # no chord is as long, as none has 0 pixels
     return found
 
 
@@ -134,8 +153,8 @@ def _positions(field: tuple[int, int], line: Direction) -> np.ndarray:
     return (height - abs(line.dy) * more) * (width - abs(line.dx) * more)
 
 
-def _runs(inside: np.ndarray, line: Direction) -> tuple[np.ndarray, np.ndarray]:
-    """How many runs have how many pixels, (sample, pixels), of all and of those that no border cuts."""
+def _counts(inside: np.ndarray, line: Direction) -> tuple[np.ndarray, np.ndarray]:
+    """How many chords have how many pixels, (sample, pixels): all, and those that the border does not cut."""
     n, height, width = inside.shape
     # Pixels of a line lie a stride apart, and a pixel outside the field lies between two lines: cut into rows
     # of a stride, the fields have the lines as columns, one after another.

@@ -10,6 +10,7 @@ import xarray as xr
 from .catalogue import DESCRIPTORS
 from .chords import (
     DIRECTIONS,
+    Chords,
     chord_length_distribution,
     intercept_density,
     lineal_path,
@@ -17,13 +18,19 @@ from .chords import (
 )
 from .connectivity import connectivity, euler_number_density
 from .interface import correlation_length, specific_interface_area
+from .lamellae import interlamellar_spacing
 from .particles import Particles, mean_equivalent_diameter, nearest_neighbour_distance, particle_density
+from .zones import denuded_zone_width
 
 PHASES = ("dark", "bright")
 
 
 def descriptors(
-    phase: np.ndarray, um_per_px: np.ndarray | float, *, phases: Sequence[str] = PHASES
+    phase: np.ndarray,
+    um_per_px: np.ndarray | float,
+    *,
+    phases: Sequence[str] = PHASES,
+    zone: tuple[str, str] | None = None,
 ) -> xr.Dataset:
     """Measure every field.
 
@@ -32,6 +39,8 @@ def descriptors(
         um_per_px: size of a pixel in micrometre, (sample,) or one for all; NaN where unknown.
         phases: names of the phases, by index. Phase 0 is the matrix; of two phases the other is measured, of
             more each of the others.
+        zone: names of the phases that are the network and the particles beside it, to measure the denuded
+            zone between them.
 
     Returns:
         A (sample,) float64 variable a descriptor of `DESCRIPTORS`, in pixels, and under ``<name>_um`` the
@@ -41,7 +50,7 @@ def descriptors(
         to measure.
 
     Raises:
-        ValueError: ``phase``, ``um_per_px`` or ``phases`` do not fit.
+        ValueError: ``phase``, ``um_per_px``, ``phases`` or ``zone`` do not fit.
     """
     phase, scale, names = _checked(phase, um_per_px, phases)
     variables = {}
@@ -52,6 +61,10 @@ def descriptors(
         measured = {"area_fraction": inside.mean(axis=(1, 2))} if index == 0 else _measured(inside, scale)
         for descriptor, values in measured.items():
             variables |= _variables(descriptor, values, scale, name, suffixed=len(names) > 2)
+    if zone is not None:
+        network, particles = (phase == names.index(name) for name in _checked_zone(zone, names))
+        width = denuded_zone_width(network, particles)
+        variables |= _variables("denuded_zone_width", width, scale, zone[0], suffixed=False)
     return xr.Dataset(variables)
 
 
@@ -66,7 +79,8 @@ def distributions(
 
     Returns:
         ``lineal_path`` and ``chord_length_distribution``, (sample, phase, direction, length) float32, of the
-        phases that `descriptors` measures; see `chords.lineal_path` and `chords.chord_length_distribution`.
+        phases that `descriptors` measures; see `chords.lineal_path` and
+        `chords.chord_length_distribution`.
         Coordinates: ``length`` in steps, ``step`` (direction) in px a step, ``angle`` (direction) in degrees,
         ``um_per_px`` (sample); so a length in micrometre is ``length * step * um_per_px``.
 
@@ -77,17 +91,21 @@ def distributions(
     if longest != int(longest) or not 1 <= longest < max(phase.shape[1:]):
         height, width = phase.shape[1:]
         raise ValueError(f"longest is {longest}: {height} x {width} px allow 1 to {max(height, width) - 1}")
-    insides = [phase == index for index in range(1, len(names))]
+    chords = [Chords.of(phase == index) for index in range(1, len(names))]
     dims = ("sample", "phase", "direction", "length")
-    path, chords = (
-        np.stack([function(inside, int(longest)) for inside in insides], axis=1).astype(np.float32)
+    path, density = (
+        np.stack([function(one, int(longest)) for one in chords], axis=1).astype(np.float32)
         for function in (lineal_path, chord_length_distribution)
     )
     lines = DIRECTIONS.values()
     return xr.Dataset(
         {
             "lineal_path": (dims, path, {"long_name": "lineal path function", "units": "1"}),
-            "chord_length_distribution": (dims, chords, {"long_name": "density of chords", "units": "px-1"}),
+            "chord_length_distribution": (
+                dims,
+                density,
+                {"long_name": "density of chord lengths", "units": "px-1"},
+            ),
         },
         {
             "phase": list(names[1:]),
@@ -126,6 +144,7 @@ def _measured(inside: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
         "correlation_length": correlation_length(inside),
         "euler_number_density": euler_number_density(inside),
         "connectivity": connectivity(particles),
+        "interlamellar_spacing": interlamellar_spacing(inside),
     }
 
 
@@ -168,3 +187,11 @@ def _checked(
             f"{', '.join(names)}"
         )
     return phase, scale, names
+
+
+def _checked_zone(zone: tuple[str, str], names: tuple[str, ...]) -> tuple[str, str]:
+    if len(zone) != 2 or zone[0] == zone[1] or not set(zone) <= set(names):
+        raise ValueError(
+            f"zone is {zone!r}: name the network and the particles, two of the phases {', '.join(names)}"
+        )
+    return zone

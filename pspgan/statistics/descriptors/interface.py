@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from ..phases import one_hot
 from ..two_point import largest_cutoff, radial_average, two_point_statistics
 from .chords import intercept_density
 
@@ -32,7 +31,7 @@ def correlation_length(inside: np.ndarray) -> np.ndarray:
         px, (sample,), linear between rings one pixel wide; NaN where it stays above for half the field.
     """
     cutoff = largest_cutoff(inside.shape[1:])
-    statistics = two_point_statistics(one_hot(inside, 2)[..., 1:], [(0, 0)], periodic=False, cutoff=cutoff)
+    statistics = two_point_statistics(inside[..., None], [(0, 0)], periodic=False, cutoff=cutoff)
     component = np.arange(-cutoff, cutoff + 1)
     distance, average = radial_average(statistics[..., 0], component, component)
     fraction = inside.mean(axis=(1, 2))[:, None]
