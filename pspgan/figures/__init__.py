@@ -9,7 +9,6 @@ from .descriptors import (
     by_specimen,
     descriptor_along,
     descriptor_comparison,
-    descriptor_names,
     evolution_path,
 )
 from .inspection import pairs_of_micrographs, pixel_sizes
@@ -36,7 +35,6 @@ __all__ = [
     "coverage",
     "descriptor_along",
     "descriptor_comparison",
-    "descriptor_names",
     "evolution_micrographs",
     "evolution_path",
     "held_out_predictions",

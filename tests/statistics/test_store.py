@@ -77,7 +77,7 @@ def test_what_is_written(real):
     expected = two_point_statistics(one_hot(phase, 2), [(1, 1)], periodic=False)
     np.testing.assert_allclose(statistics["two_point"], expected, atol=1e-7)
     measured = descriptors(phase, [0.1, 0.1, 0.2, 0.2, np.nan, 0.1])
-    assert set(DESCRIPTORS) < set(measured)
+    assert set(DESCRIPTORS) - {"denuded_zone_width"} < set(measured)  # that needs two phases to be named
     for name, variable in measured.items():
         xr.testing.assert_equal(statistics[name].variable, variable.variable)
         assert statistics[name].attrs == variable.attrs
