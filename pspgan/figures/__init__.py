@@ -13,7 +13,15 @@ from .descriptors import (
 )
 from .inspection import pairs_of_micrographs, pixel_sizes
 from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
-from .micrographs import choose, comparable, conditions_in, evolution_micrographs, seeds_along, side_by_side
+from .micrographs import (
+    choose,
+    comparable,
+    conditions_in,
+    evolution_micrographs,
+    micrograph_grid,
+    seeds_along,
+    side_by_side,
+)
 from .spatial import two_point
 from .training import (
     loss_curves,
@@ -40,6 +48,7 @@ __all__ = [
     "held_out_predictions",
     "level_counts",
     "loss_curves",
+    "micrograph_grid",
     "pairs_of_micrographs",
     "pixel_sizes",
     "predicted_against_measured",

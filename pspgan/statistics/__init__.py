@@ -10,7 +10,7 @@ from .profiles import (
     pair_correlation,
     radial_average,
 )
-from .store import check_comparable, compute_statistics, open_statistics, settings_of
+from .store import check_comparable, compute_statistics, open_statistics, settings_of, stored_phases
 from .two_point import two_point_statistics
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "radial_average",
     "segment",
     "settings_of",
+    "stored_phases",
     "two_point_statistics",
 ]
