@@ -125,7 +125,9 @@ def write_many(path: Path, n: int) -> None:
     for part in ensemble.pending(path):
         count = part.stop - part.start
         states = np.random.default_rng(part.start).random((count, 32, 32)) > 0.7
-        grey = np.kron(states, np.ones((1, 4, 4))) * 80 + np.random.default_rng(1).normal(90, 10, (count, 128, 128))
+        grey = np.kron(states, np.ones((1, 4, 4))) * 80 + np.random.default_rng(1).normal(
+            90, 10, (count, 128, 128)
+        )
         ensemble.write_region(path, part.start, micrograph=grey.clip(0, 255).astype(np.uint8))
     ensemble.finish(path)
 

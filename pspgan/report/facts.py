@@ -185,8 +185,8 @@ def limits(inputs: Inputs) -> Section:
     if isinstance(inputs.statistics, dict):
         settings = settings_of(inputs.statistics[inputs.reference])
         items.append(
-            f"Statistics and descriptors rest on a segmentation into phases: {', '.join(settings['names'])}, by"
-            f" the method {settings['phases']['method']}. Uneven illumination, etching and contrast enter as if"
-            " they were structure."
+            f"Statistics and descriptors rest on a segmentation into {', '.join(settings['names'])} (method"
+            f" {settings['phases']['method']}). Uneven illumination, etching and contrast enter as if they"
+            " were structure."
         )
     return Section("limits", "Limits", [Items(items)])

@@ -2,7 +2,7 @@
 
 from .descriptors import DESCRIPTORS, descriptor_names, descriptors, distributions, grain_size_number
 from .measure import StatisticsError, common_settings, measure_statistics
-from .phases import one_hot, segment
+from .phases import CLASSIFIER, Phases, PixelClassifier, one_hot, segment
 from .profiles import (
     correlation_length,
     directional_profile,
@@ -11,11 +11,18 @@ from .profiles import (
     radial_average,
 )
 from .store import check_comparable, compute_statistics, open_statistics, settings_of, stored_phases
+from .transformers import Descriptors, Flatten, TwoPointStatistics
 from .two_point import two_point_statistics
 
 __all__ = [
+    "CLASSIFIER",
     "DESCRIPTORS",
+    "Descriptors",
+    "Flatten",
+    "Phases",
+    "PixelClassifier",
     "StatisticsError",
+    "TwoPointStatistics",
     "check_comparable",
     "common_settings",
     "compute_statistics",

@@ -54,7 +54,7 @@ def common_settings(
     if engine not in ENGINES:
         raise StatisticsError(f'engine "{engine}" is none of {", ".join(ENGINES)}')
     try:
-        phases = phases_of(phases)
+        phases = phases_of(phases).fit()
         if zone is not None:
             check_zone(zone, phases.names)
     except ValueError as error:

@@ -211,7 +211,7 @@ def _unpack(partial: Path) -> None:
     unpacked = unpacked.assign(
         {name: ("sample", numbers[:, k], of) for k, (name, of) in enumerate(attrs.items())}
     )
-    unpacked.attrs = {}
+    unpacked.attrs = dict(zarr.open_group(partial, mode="r").attrs)
     encoding = {name: {"compressors": COMPRESSORS} for name in unpacked.data_vars}
     for name in attrs:
         encoding[name] |= {"chunks": (max(len(numbers), 1),)}

@@ -39,7 +39,7 @@ class _Stateless(TransformerMixin, BaseEstimator):
 
 
 class TwoPointStatistics(_Stateless):
-    """States to their auto- and cross-correlations, as `pymks.TwoPointCorrelation`, by `two_point_statistics`.
+    """States to auto- and cross-correlations, as `pymks.TwoPointCorrelation`, by `two_point_statistics`.
 
     Args:
         correlations, periodic, cutoff, engine, dtype: as `two_point_statistics` takes them.

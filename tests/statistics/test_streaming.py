@@ -1,4 +1,4 @@
-"""Statistics of many micrographs: wherever shards are measured, interrupted or not, the numbers are the same."""
+"""Statistics of many micrographs: wherever shards are measured, interrupted or not, numbers are the same."""
 
 import os
 import subprocess
