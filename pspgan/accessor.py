@@ -41,7 +41,7 @@ class EnsembleAccessor:
             EnsembleError: there is no micrograph of a condition.
         """
         asked = [str(point) for point in space_of(self._dataset).conditions(conditions)]
-        there = self._dataset["condition"].values.astype(str)
+        there = np.array(self._dataset["condition"].values.tolist(), dtype=str)  # zarr's strings, too
         missing = [name for name in asked if name not in there]
         if missing:
             raise EnsembleError(
