@@ -7,6 +7,7 @@ from boolean_model import boolean_model
 from scipy.spatial.distance import cdist
 from skimage.measure import euler_number, label, regionprops
 
+from pspgan.sources.heat_treatment import Steel, simulate
 from pspgan.statistics import descriptors
 from pspgan.statistics.descriptors.particles import Particles, nearest_neighbour_distance
 
@@ -207,3 +208,13 @@ def test_connectivity_is_the_share_that_spans_the_field():
     phase[2, 6, :2] = 0
     phase[3, :11, 7] = 1  # ends a pixel before the border
     np.testing.assert_allclose(descriptors(phase, 1.0)["connectivity"], [20 / 24, 1, 1, 0, np.nan])
+
+
+def test_the_simulated_steel_has_the_diameters_put_in():
+    exact = Steel(specimen_sigma=0.0, field_sigma=0.0, fraction_sigma=0.0, network_sigma=0.0)
+    um_per_px = exact.mean_diameter(800, 480) / 10
+    fields = simulate(8, 192, conditions="800-480-Q", um_per_px=um_per_px, steel=exact, progress=False)
+    found = descriptors(fields["phase"].values, um_per_px, phases=fields["phase"].attrs["phases"])
+    diameter = found["mean_equivalent_diameter_spheroidite_um"].mean().item()
+    assert diameter == pytest.approx(fields["true_mean_diameter"].values[0], rel=0.04)
+    np.testing.assert_allclose(found["area_fraction_spheroidite"], fields["true_spheroidite"], atol=0.01)

@@ -65,7 +65,7 @@ def test_the_zone_of_the_simulated_steel_is_the_one_put_in():
         point = SPACE.condition(condition)
         um_per_px = exact.denuded_width(point["temperature"], point["time"]) / 20
         fields = simulate(
-            8, 192, conditions=condition, um_per_px=um_per_px, steel=exact, framing="boundary", progress=False
+            5, 160, conditions=condition, um_per_px=um_per_px, steel=exact, framing="boundary", progress=False
         )
         found = descriptors(
             fields["phase"].values,
@@ -74,8 +74,7 @@ def test_the_zone_of_the_simulated_steel_is_the_one_put_in():
             zone=("network", "spheroidite"),
         )
         ratio = found["denuded_zone_width_um"].values / fields["true_denuded_width"].values
-        assert np.isfinite(ratio).sum() >= 6
-        # Random particles of that density, gap between two included, add about their spacing's half.
+        assert np.isfinite(ratio).sum() >= 4
         assert 1.0 < np.nanmedian(ratio) < 1.3
 
 
