@@ -17,7 +17,7 @@ from ...weights import CheckpointError, checksum, load_tensors, load_weights, sa
 from .fitting import UNLABELLED, standardised, train_network
 from .network import MULTIPLE, SegmentationNetwork
 
-STEPS = 600
+STEPS = 500
 
 _SCHEMA, _SCHEMA_VERSION = "pspgan-pixel-classifier", 1
 _AT_ONCE = 2**20  # pixels that the network sees at once
@@ -32,7 +32,7 @@ class PixelClassifier:
     prediction is the mean over the eight ways to turn and mirror a micrograph.
 
     Args:
-        steps: how many batches of six views of 256 x 256 px to learn from.
+        steps: how many batches of four views of 192 x 192 px to learn from.
         seed: of all randomness.
 
     Attributes:

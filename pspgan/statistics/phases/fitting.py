@@ -15,11 +15,11 @@ from .network import SegmentationNetwork
 
 UNLABELLED = 255
 
-_VIEW = 256  # px, side of the square views that are learned from
-_BATCH = 6  # views a step
+_VIEW = 192  # px, side of the square views that are learned from
+_BATCH = 4  # views a step
 _LEARNING_RATE = 3e-3  # the highest; it rises over the first seventh of the steps, and falls to nothing
 _WEIGHT_DECAY = 1e-2
-_ZOOM = 1.5  # views are enlarged or reduced up to so many times: particles differ in size between fields
+_ZOOM = 2.0  # views are enlarged or reduced up to so many times: particles differ in size between fields
 _CONTRAST = 0.4  # ln of the gain and of the exponent of grey levels, at most
 _LIGHT = 0.3  # standard deviations of the image: even light, and light that varies over the view
 _NOISE = 0.2  # standard deviations of the image, at most
@@ -76,10 +76,10 @@ def standardised(micrograph: Tensor) -> Tensor:
 
 
 def _class_weights(labels: Sequence[np.ndarray], n_classes: int) -> Tensor:
-    """Weight of a class, by the root of how rare it is; the mean over all pixels is 1."""
+    """Weight of a class, by the fourth root of how rare it is; the mean over all pixels is 1."""
     counts = sum(np.bincount(label.ravel(), minlength=256)[:n_classes] for label in labels)
     share = torch.from_numpy(counts / counts.sum()).float()
-    weight = torch.where(share > 0, share.clamp(min=1e-6) ** -0.5, 0.0)
+    weight = torch.where(share > 0, share.clamp(min=1e-6) ** -0.25, 0.0)
     return weight / (weight * share).sum()
 
 
