@@ -42,6 +42,7 @@ def segmentations(
     for axes, micrograph, label, prediction, title, size_of_pixel in rows:
         show(axes, [micrograph, _coloured(label), _coloured(prediction)])
         scale_bars(axes[:1], np.array([size_of_pixel], dtype=float), at=0)
+        axes[0].xaxis.labelpad = 10.0  # below the bar
         axes[0].set_ylabel(title, fontsize=9, color=INK)
     for axes, title in zip(grid[0], ("micrograph", "label", "prediction"), strict=True):
         axes.set_title(title, fontsize=10, color=INK)

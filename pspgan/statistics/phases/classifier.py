@@ -114,7 +114,7 @@ class PixelClassifier:
         block = max(1, _AT_ONCE // (height * width))
         for start in range(0, n, block):
             part = slice(start, start + block)
-            grey = standardised(torch.from_numpy(np.ascontiguousarray(micrograph[part])))
+            grey = standardised(torch.from_numpy(np.array(micrograph[part])))
             extra = [-length % MULTIPLE for length in (height, width)]
             padded = np.pad(grey, [(0, 0), *((e // 2, e - e // 2) for e in extra)], mode="symmetric")
             found = _mean_over_views(network, torch.from_numpy(padded)[:, None])

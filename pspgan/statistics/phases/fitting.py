@@ -48,8 +48,8 @@ def train_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = SegmentationNetwork(n_classes).to(memory_format=torch.channels_last)
-    images = [standardised(torch.from_numpy(np.ascontiguousarray(image)))[None] for image in micrographs]
-    truths = [torch.from_numpy(np.ascontiguousarray(label)).float()[None] for label in labels]
+    images = [standardised(torch.from_numpy(np.array(image)))[None] for image in micrographs]
+    truths = [torch.from_numpy(np.array(label)).float()[None] for label in labels]
     weights = _class_weights(labels, n_classes)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, steps, pct_start=0.15)
