@@ -17,7 +17,7 @@ from ...weights import CheckpointError, checksum, load_tensors, load_weights, sa
 from .fitting import UNLABELLED, standardised, train_network
 from .network import MULTIPLE, SegmentationNetwork
 
-STEPS = 500
+STEPS = 600
 
 _SCHEMA, _SCHEMA_VERSION = "pspgan-pixel-classifier", 1
 _AT_ONCE = 2**20  # pixels that the network sees at once

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from .classifier import PixelClassifier, check_labels
 from .fitting import UNLABELLED
@@ -99,7 +101,7 @@ def leave_one_specimen_out(
         names: of the classes.
         specimen: of each micrograph.
         steps, seed: as `PixelClassifier` takes them.
-        progress: show a bar on a terminal.
+        progress: show a bar on a terminal, and say how each specimen went.
 
     Raises:
         ValueError: labels do not fit, or all micrographs are of one specimen.
@@ -124,6 +126,12 @@ def leave_one_specimen_out(
             if own == group:
                 predictions[i] = classifier.predict(micrographs[i][np.newaxis])[0]
                 confusion[i] = confusion_of(labels[i], predictions[i], len(names))
+        if progress:
+            found = confusion[np.equal(specimen, group)].sum(0)
+            told = (
+                f"{np.trace(found) / found.sum():.1%} of pixels right" if found.any() else "no pixel labelled"
+            )
+            tqdm.write(f"specimen {group}, held out: {told}", file=sys.stderr)
     return Validation(tuple(names), tuple(specimen), confusion, tuple(predictions))
 
 
