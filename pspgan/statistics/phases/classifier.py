@@ -32,7 +32,7 @@ class PixelClassifier:
     prediction is the mean over the eight ways to turn and mirror a micrograph.
 
     Args:
-        steps: how many batches of six views of 256 x 256 px to learn from.
+        steps: how many batches of four views of 192 x 192 px to learn from.
         seed: of all randomness.
 
     Attributes:
@@ -114,7 +114,7 @@ class PixelClassifier:
         block = max(1, _AT_ONCE // (height * width))
         for start in range(0, n, block):
             part = slice(start, start + block)
-            grey = standardised(torch.from_numpy(np.ascontiguousarray(micrograph[part])))
+            grey = standardised(torch.from_numpy(np.array(micrograph[part])))
             extra = [-length % MULTIPLE for length in (height, width)]
             padded = np.pad(grey, [(0, 0), *((e // 2, e - e // 2) for e in extra)], mode="symmetric")
             found = _mean_over_views(network, torch.from_numpy(padded)[:, None])
