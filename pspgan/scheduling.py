@@ -39,7 +39,7 @@ def run_parts(
         ImportError: an address where dask.distributed is not installed.
         OSError: no scheduler answers at the address.
     """
-    _check(scheduler, workers)
+    check_workers(scheduler, workers)
     workers = workers or joblib.cpu_count()
     if scheduler in SCHEDULERS and workers == 1:
         yield from (function(*part) for part in arguments)
@@ -58,7 +58,8 @@ def run_parts(
                 future.cancel()
 
 
-def _check(scheduler: str, workers: int | None) -> None:
+def check_workers(scheduler: str, workers: int | None) -> None:
+    """Raise ValueError where `run_parts` would."""
     if scheduler not in SCHEDULERS and "://" not in scheduler:
         raise ValueError(
             f'scheduler "{scheduler}" is none of {", ".join(SCHEDULERS)}, '

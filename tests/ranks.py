@@ -36,9 +36,10 @@ class Processes:
         self.processes[rank].send_signal(number)
 
     def until(self, reached):
-        deadline = time.monotonic() + 120
-        while not reached() and time.monotonic() < deadline:
+        deadline = time.monotonic() + 300
+        while not reached():
             assert all(process.poll() is None for process in self.processes), self.end()
+            assert time.monotonic() < deadline
             time.sleep(0.02)
 
     def end(self, timeout=120):

@@ -11,15 +11,6 @@ import torch
 from pspgan.scheduling import run_parts
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
-    ) as started:
-        yield started.scheduler_address
-
-
 def parts(n=25):
     return ((i, 10) for i in range(n))
 

@@ -108,7 +108,7 @@ def generate(
     ] = 1.0,
     phases: Annotated[
         str | None,
-        typer.Option(help="Also tell phases apart, and write them as phase: otsu, multi-otsu, ..."),
+        typer.Option(help="Also write phase: a method, otsu, multi-otsu, ..., or a saved classifier."),
     ] = None,
     batch: Annotated[
         int, typer.Option(help="Micrographs at a time; changes memory and speed, not micrographs.")

@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import xarray as xr
 from tqdm import tqdm
 
 from .. import ensemble
+from ..scheduling import check_workers
+from ..statistics import Phases
+from ..statistics.phases import METHODS
 from ..training import Run
 from ..training.distributed import Ranks, join_ranks
 from .conditions import Conditions, asked_for
 from .job import Job
 from .loading import Precision, load
 from .model import Model, check_psi, warn_unobserved
-from .writing import write_by_workers, write_here
-
-if TYPE_CHECKING:
-    from ..statistics import Phases
+from .writing import Source, write_by_workers, write_here
 
 
 def generate(
@@ -32,7 +31,7 @@ def generate(
     *,
     seed: int = 0,
     psi: float = 1.0,
-    phases: Phases | str | None = None,
+    phases: Phases | str | os.PathLike | None = None,
     batch: int = 64,
     workers: int | None = None,
     scheduler: str = "processes",
@@ -56,7 +55,8 @@ def generate(
         seed: first latent seed.
         psi: truncation: latent vectors are multiplied by it, see `latents`. Below 1 micrographs are more
             typical and vary less.
-        phases: also tell phases apart, and write them as ``phase``: `Phases`, or the name of its method.
+        phases: also tell phases apart, and write them as ``phase``: `Phases`, the name of its method, or the
+            file of a saved classifier.
         batch: micrographs a forward pass; has no influence on the result beyond floating-point noise.
         workers: how many processes or threads share the work, and the cores; by default none but this one,
             which writes a shard while it samples the next.
@@ -75,11 +75,7 @@ def generate(
         ValueError: nothing to generate, an argument out of range, or workers that cannot help.
         PeerError: another rank has stopped; the same call goes on from what is written.
     """
-    if isinstance(phases, str):
-        from ..statistics import Phases
-
-        phases = Phases(phases).fit()
-    arguments = (conditions, n, seed, psi, batch, phases)
+    arguments = (conditions, n, seed, psi, batch, _phases(phases))
     if out is None:
         if workers is not None or "://" in scheduler:
             raise ValueError(
@@ -91,18 +87,19 @@ def generate(
         return _in_memory(job, model, progress)
     with join_ranks(model.device if isinstance(model, Model) else device) as ranks:
         with ranks.first_ahead():
-            _check_workers(workers, scheduler, ranks)
+            alone = _are_alone(workers, scheduler, ranks)
             model = _opened(model, ranks.device if ranks.world > 1 else device, precision)
+            of_workers = model if alone or scheduler == "threads" else Source.of(model)
             job = _job(model, *arguments)
             if ranks.is_first:
                 warn_unobserved(model, job.points, stacklevel=3)
                 _begin(job.layout(model), Path(out), overwrite)
         parts = ranks.of_first(ensemble.pending(out))
         with _bar(model, sum(part.stop - part.start for part in parts), progress and ranks.is_first) as bar:
-            if workers in (None, 1) and "://" not in scheduler:
+            if alone:
                 write_here(job, model, Path(out), parts, ranks, bar)
             else:
-                write_by_workers(job, model, Path(out), parts, scheduler, workers, bar)
+                write_by_workers(job, of_workers, Path(out), parts, scheduler, workers, bar)
         ranks.wait()
         with ranks.first_ahead():
             if ranks.is_first:
@@ -110,12 +107,23 @@ def generate(
     return ensemble.open_ensemble(out)
 
 
-def _check_workers(workers: int | None, scheduler: str, ranks: Ranks) -> None:
-    given = workers is not None or "://" in scheduler
-    if ranks.world > 1 and given:
+def _are_alone(workers: int | None, scheduler: str, ranks: Ranks) -> bool:
+    """Whether this process, or every rank, works by itself."""
+    check_workers(scheduler, workers)
+    on_cluster = "://" in scheduler
+    if ranks.world > 1 and (workers is not None or on_cluster):
         raise ValueError("the ranks of torchrun share the work already; leave workers and scheduler out")
-    if workers is not None and "://" in scheduler:
+    if workers is not None and on_cluster:
         raise ValueError(f"a cluster has its own workers; leave workers out beside {scheduler}")
+    return workers in (None, 1) and not on_cluster
+
+
+def _phases(phases: Phases | str | os.PathLike | None) -> Phases | None:
+    if phases is None or isinstance(phases, Phases):
+        return phases
+    if phases in METHODS or not os.path.isfile(phases):
+        return Phases(phases).fit()
+    return Phases("classifier", classifier=os.path.abspath(phases)).fit()
 
 
 def _opened(

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +15,9 @@ import xarray as xr
 from .. import __version__, ensemble
 from ..memory import keep_freed_memory
 from ..process import ProcessCondition
+from ..statistics import Phases
 from ..training.batches import to_grey
 from .model import Model, latents
-
-if TYPE_CHECKING:
-    from ..statistics import Phases
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -49,17 +49,28 @@ def write_here(job: Job, model: Model, out: Path, parts: Sequence[slice], ranks:
 
 
 def write_by_workers(
-    job: Job, model: Model, out: Path, parts: Sequence[slice], scheduler: str, workers: int | None, bar: tqdm
+    job: Job,
+    model: Model | Source,
+    out: Path,
+    parts: Sequence[slice],
+    scheduler: str,
+    workers: int | None,
+    bar: tqdm,
 ) -> None:
     """Sample and write shards on threads, processes or a dask cluster, each shard by one worker.
 
     Raises:
-        ValueError: a model that comes from no file cannot be loaded by other processes.
         OSError: the disk is full, or cannot be written; what is whole stays.
     """
-    source = model if scheduler == "threads" else _Source.of(model)
-    for made in run_parts(_make, ((job, source, out.resolve(), part) for part in parts), scheduler, workers):
-        bar.update(made)
+    arguments = ((job, model, out.resolve(), part) for part in parts)
+    try:
+        for made in run_parts(_make, arguments, scheduler, workers):
+            bar.update(made)
+    except BrokenExecutor as error:
+        raise RuntimeError(
+            f"a worker ended before its time, for want of memory perhaps ({error}); the same call goes on "
+            "from what is written"
+        ) from error
 
 
 class Behind:
@@ -97,8 +108,8 @@ class Behind:
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Where another process finds a model."""
+class Source:
+    """Where other processes find a model."""
 
     path: Path
     sha256: str
@@ -106,7 +117,8 @@ class _Source:
     precision: str
 
     @classmethod
-    def of(cls, model: Model) -> _Source:
+    def of(cls, model: Model) -> Source:
+        """Raise ValueError where the model comes from no file."""
         if model.path is None:
             raise ValueError(
                 f"{model.name} was not loaded from a file, so other processes cannot load it; leave workers "
@@ -117,7 +129,7 @@ class _Source:
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(source: _Source) -> Model:
+def _loaded(source: Source) -> Model:
     model = load(source.path, source.device, precision=source.precision)
     if model.provenance["checkpoint_sha256"] != source.sha256:
         raise ValueError(
@@ -127,9 +139,9 @@ def _loaded(source: _Source) -> Model:
     return model
 
 
-def _make(job: Job, source: Model | _Source, out: Path, part: slice) -> int:
+def _make(job: Job, model: Model | Source, out: Path, part: slice) -> int:
     """A shard from seeds to disk; how many images it holds."""
-    model = source if isinstance(source, Model) else _loaded(source)
+    model = model if isinstance(model, Model) else _loaded(model)
     _write(job, out, part, job.sample(model, part, lambda count: None))
     return part.stop - part.start
 

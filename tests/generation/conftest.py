@@ -40,6 +40,12 @@ def _make_run():
     return make_run
 
 
+@pytest.fixture(scope="session")
+def whole(run):
+    """Four shards of micrographs, made in one go."""
+    return psp.generate(run, n=512, progress=False)
+
+
 @pytest.fixture
 def assert_equal():
     """Floating-point noise apart: within one grey level, and nearly everywhere the same."""
