@@ -39,7 +39,7 @@ def run_parts(
         ImportError: an address where dask.distributed is not installed.
         OSError: no scheduler answers at the address.
     """
-    check_workers(scheduler, workers)
+    check_scheduler(scheduler, workers)
     workers = workers or joblib.cpu_count()
     if scheduler in SCHEDULERS and workers == 1:
         yield from (function(*part) for part in arguments)
@@ -58,8 +58,12 @@ def run_parts(
                 future.cancel()
 
 
-def check_workers(scheduler: str, workers: int | None) -> None:
-    """Raise ValueError where `run_parts` would."""
+def check_scheduler(scheduler: str, workers: int | None) -> None:
+    """Make sure that a job can be asked to run there, before it begins.
+
+    Raises:
+        ValueError: no such scheduler, or no number of workers.
+    """
     if scheduler not in SCHEDULERS and "://" not in scheduler:
         raise ValueError(
             f'scheduler "{scheduler}" is none of {", ".join(SCHEDULERS)}, '

@@ -1,10 +1,14 @@
 """What all tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+# For the networks written plainly, which tests compare with, too. Last, because of the name of statistics.py.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 
 @pytest.fixture(autouse=True)

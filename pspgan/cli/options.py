@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..strict_yaml import load_yaml
 
+if TYPE_CHECKING:
+    from ..statistics import Phases
+
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Scheduler = Annotated[
+    str, typer.Option(help="threads, processes, or the address of a dask scheduler: tcp://host:8786.")
+]
+Workers = Annotated[int | None, typer.Option(help="Threads or processes; default: one a core.")]
+PhaseMethod = Annotated[
+    str,
+    typer.Option(
+        help="How phases are told apart: otsu, multi-otsu, threshold, local, primitive or classifier."
+    ),
+]
+PhaseCount = Annotated[int, typer.Option(help="How many phases, of multi-otsu, threshold and primitive.")]
+Thresholds = Annotated[
+    str | None, typer.Option(help="Grey levels of threshold, LEVEL,...: one fewer than phases.")
+]
+Background = Annotated[
+    float | None, typer.Option(help="Width of the Gaussian mean that Otsu's methods subtract, px.")
+]
+Window = Annotated[int | None, typer.Option(help="Side of the surroundings of local, px, odd.")]
+Classifier = Annotated[
+    Path | None, typer.Option(help="File of classifier, which `pspgan phases learn` writes.")
+]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
 
 
@@ -56,3 +80,34 @@ def number_or_column(text: str | None) -> float | str | None:
         return None if text is None else float(text)
     except ValueError:
         return text
+
+
+def pairs(text: str | None) -> list[tuple[int, ...]] | None:
+    """Correlations, ``"0,0 0,1"``."""
+    if text is None:
+        return None
+    try:
+        return [tuple(int(part) for part in pair.split(",")) for pair in text.split()]
+    except ValueError:
+        raise ValueError(f'--correlations "{text}" is no list of pairs of phases such as "0,0 0,1"') from None
+
+
+def phases_from(
+    method: str,
+    n_phases: int,
+    thresholds: str | None,
+    background: float | None,
+    window: int | None,
+    classifier: Path | None,
+) -> Phases:
+    """How phases are told apart; options that were not given keep the method's defaults."""
+    from ..statistics import Phases
+
+    try:
+        levels = None if thresholds is None else [float(part) for part in listed(thresholds) or ()]
+    except ValueError:
+        raise ValueError(f'--thresholds "{thresholds}" are no grey levels such as "80,160"') from None
+    given = {"thresholds": levels, "background": background, "window": window, "classifier": classifier}
+    return Phases(
+        method, n_phases, **{name: value for name, value in given.items() if value is not None}
+    ).fit()

@@ -11,7 +11,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from .. import ensemble
-from ..scheduling import check_workers
+from ..scheduling import check_scheduler
 from ..statistics import Phases
 from ..statistics.phases import METHODS
 from ..training import Run
@@ -109,7 +109,7 @@ def generate(
 
 def _are_alone(workers: int | None, scheduler: str, ranks: Ranks) -> bool:
     """Whether this process, or every rank, works by itself."""
-    check_workers(scheduler, workers)
+    check_scheduler(scheduler, workers)
     on_cluster = "://" in scheduler
     if ranks.world > 1 and (workers is not None or on_cluster):
         raise ValueError("the ranks of torchrun share the work already; leave workers and scheduler out")

@@ -10,7 +10,7 @@ import xarray as xr
 from sklearn.decomposition import PCA
 
 from ..process import ProcessSpace
-from ..statistics import DESCRIPTORS
+from ..statistics import descriptor_names
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class StructureBasis:
         flat = two_point.values.reshape(len(two_point), -1).astype(float)
         n_components = min(n_components, len(flat) - 1, flat.shape[1])
         pca = PCA(n_components, random_state=seed).fit(flat)
-        in_order = [name for known in DESCRIPTORS for name in (known, f"{known}_um") if name in statistics]
-        available = [name for name in in_order if np.isfinite(statistics[name].values).any()]
+        every = descriptor_names(statistics)
+        available = [name for name in every if np.isfinite(statistics[name].values).any()]
         unknown = [name for name in names or () if name not in available]
         if unknown:
             raise ValueError(f'no values of descriptor "{unknown[0]}"; there are {", ".join(available)}')

@@ -2,10 +2,11 @@
 
 from .classifier import PixelClassifier
 from .states import one_hot
-from .transformer import BACKGROUND, METHODS, WINDOW, Phases, segment
+from .transformer import BACKGROUND, CLASSIFIER, METHODS, WINDOW, Phases, segment
 
 __all__ = [
     "BACKGROUND",
+    "CLASSIFIER",
     "METHODS",
     "WINDOW",
     "Phases",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ METHODS = {
     "primitive": ("n_phases", "low", "high"),
     "classifier": ("classifier",),
 }
+CLASSIFIER = "classifier.safetensors"  # name of the copy that stores and linkages keep
 BACKGROUND = 16.0  # px, standard deviation of the mean above which Otsu's thresholds are taken
 WINDOW = 31  # px, side of the surroundings of a local threshold
 _DEFAULTS = {
@@ -170,6 +172,16 @@ class Phases(TransformerMixin, BaseEstimator):
                 value = int(value) if name in ("n_phases", "window") else float(value)
             found[name] = value
         return found
+
+    def save_classifier(self, path: str | os.PathLike) -> None:
+        """Write a copy of the classifier, if one makes the phases, for `from_settings`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.method == "classifier":
+            # A copy remembers the new place; that of the settings stays what it is.
+            copy.copy(open_classifier(self.classifier)).save(path)
 
     @classmethod
     def from_settings(
