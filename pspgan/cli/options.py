@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +63,15 @@ def settings_of(config: Path | None, pairs: list[str]) -> dict[str, Any]:
 def listed(text: str | None) -> list[str] | None:
     """The parts of a comma-separated text."""
     return [part.strip() for part in text.split(",") if part.strip()] if text is not None else None
+
+
+def conditions_of(text: str) -> str | list[str] | Path:
+    """Conditions: a word for many, a list, or the file that they stand in."""
+    if text in ("observed", "all"):
+        return text
+    path = Path(text)
+    is_file = path.suffix.lower() in (".txt", ".csv", ".tsv", ".xlsx") or os.path.isfile(path)
+    return path if is_file else listed(text)
 
 
 def number_or_column(text: str | None) -> float | str | None:
