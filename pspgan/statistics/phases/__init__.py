@@ -2,7 +2,7 @@
 
 from .classifier import STEPS, PixelClassifier, check_labels
 from .states import one_hot
-from .transformer import BACKGROUND, CLASSIFIER, METHODS, WINDOW, Phases, segment
+from .transformer import BACKGROUND, CLASSIFIER, METHODS, WINDOW, Phases, phases_of, segment
 from .validation import Validation, leave_one_specimen_out
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "check_labels",
     "leave_one_specimen_out",
     "one_hot",
+    "phases_of",
     "segment",
 ]
