@@ -216,7 +216,10 @@ def open_classifier(
     else:
         path = os.path.abspath(given)
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"{given}: no such file of a classifier; pspgan phases learn makes one")
+            raise FileNotFoundError(
+                f"{given}: no such file of a classifier; "
+                "pspgan phases learn writes classifier.safetensors into its folder"
+            )
         found = _opened(path, os.stat(path).st_mtime_ns)
     if identity is not None and found.sha256 != identity["sha256"]:
         raise ValueError(
