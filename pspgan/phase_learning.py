@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from .figures import segmentations
 from .sources.labelled import LabelledMicrographs
@@ -73,11 +74,12 @@ class LearnedPhases:
             if folder.exists():
                 shutil.rmtree(folder)
             partial.rename(folder)
+            self.classifier.path = os.path.abspath(folder / CLASSIFIER)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return folder
 
-    def figure(self):
+    def figure(self) -> Figure:
         """The best, the median and the worst held-out micrograph by accuracy, with label and prediction."""
         accuracy = self.validation.accuracy
         order = np.argsort(-accuracy, kind="stable")[: np.isfinite(accuracy).sum()]

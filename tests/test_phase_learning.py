@@ -63,10 +63,11 @@ def test_a_folder_is_not_replaced_unasked(folders):
     read = labelled.read(folders / "images", folders / "labels")
     out = folders / "classifier"
     learn = {"validate": False, "steps": 1, "progress": False}
-    first = learn_phases(read, NAMES, out, **learn).classifier.sha256
+    classifier = learn_phases(read, NAMES, out, **learn).classifier
+    assert classifier.identity()["path"] == str(out / "classifier.safetensors")
     with pytest.raises(FileExistsError, match="classifier exists; choose another name"):
         learn_phases(read, NAMES, out, **learn, seed=1)
-    assert PixelClassifier.load(out / "classifier.safetensors").sha256 == first
+    assert PixelClassifier.load(out / "classifier.safetensors").sha256 == classifier.sha256
     learn_phases(read, NAMES, out, **learn, seed=1, overwrite=True)
     assert sorted(path.name for path in out.iterdir()) == ["classifier.safetensors"]
     with pytest.raises(FileExistsError, match="images exists and holds no classifier"):
