@@ -13,7 +13,16 @@ from .descriptors import (
 )
 from .inspection import pairs_of_micrographs, pixel_sizes
 from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
-from .micrographs import choose, comparable, conditions_in, evolution_micrographs, seeds_along, side_by_side
+from .micrographs import (
+    choose,
+    comparable,
+    conditions_in,
+    evolution_micrographs,
+    micrograph_grid,
+    seeds_along,
+    side_by_side,
+)
+from .segmentation import segmentations
 from .spatial import two_point
 from .training import (
     loss_curves,
@@ -40,6 +49,7 @@ __all__ = [
     "held_out_predictions",
     "level_counts",
     "loss_curves",
+    "micrograph_grid",
     "pairs_of_micrographs",
     "pixel_sizes",
     "predicted_against_measured",
@@ -47,6 +57,7 @@ __all__ = [
     "read_metrics",
     "scores",
     "seeds_along",
+    "segmentations",
     "side_by_side",
     "training_accuracy",
     "training_error",

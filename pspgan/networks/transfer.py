@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..process import Factor, ProcessSpace, Value
+from ..weights import CheckpointError, load_tensors
 from .biggan_deep import Discriminator, Generator
-from .checkpoint import CheckpointError, load_tensors
 from .spectral_norm import FIRST_ITERATIONS
 
 # Layers that read latent vector and embeddings side by side: the first, and those of conditional batch norm.

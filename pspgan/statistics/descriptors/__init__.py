@@ -5,10 +5,11 @@ different size can be compared. NaN stands for a field without what is measured.
 """
 
 from .catalogue import DESCRIPTORS, descriptor_names
-from .describe import descriptors, distributions, grain_size_number
+from .describe import check_zone, descriptors, distributions, grain_size_number
 
 __all__ = [
     "DESCRIPTORS",
+    "check_zone",
     "descriptor_names",
     "descriptors",
     "distributions",

@@ -62,7 +62,7 @@ def descriptors(
         for descriptor, values in measured.items():
             variables |= _variables(descriptor, values, scale, name, suffixed=len(names) > 2)
     if zone is not None:
-        network, particles = (phase == names.index(name) for name in _checked_zone(zone, names))
+        network, particles = (phase == names.index(name) for name in check_zone(zone, names))
         width = denuded_zone_width(network, particles)
         variables |= _variables("denuded_zone_width", width, scale, zone[0], suffixed=False)
     return xr.Dataset(variables)
@@ -189,7 +189,8 @@ def _checked(
     return phase, scale, names
 
 
-def _checked_zone(zone: tuple[str, str], names: tuple[str, ...]) -> tuple[str, str]:
+def check_zone(zone: tuple[str, str], names: Sequence[str]) -> tuple[str, str]:
+    """Make sure that a zone names a network and particles among the phases."""
     if len(zone) != 2 or zone[0] == zone[1] or not set(zone) <= set(names):
         raise ValueError(
             f"zone is {zone!r}: name the network and the particles, two of the phases {', '.join(names)}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ..two_point import largest_cutoff, radial_average, two_point_statistics
+from .. import profiles
+from ..two_point import largest_cutoff, two_point_statistics
 from .chords import intercept_density
 
 
@@ -33,17 +32,5 @@ def correlation_length(inside: np.ndarray) -> np.ndarray:
     cutoff = largest_cutoff(inside.shape[1:])
     statistics = two_point_statistics(inside[..., None], [(0, 0)], periodic=False, cutoff=cutoff)
     component = np.arange(-cutoff, cutoff + 1)
-    distance, average = radial_average(statistics[..., 0], component, component)
-    fraction = inside.mean(axis=(1, 2))[:, None]
-    variance = fraction * (1.0 - fraction)
-    covariance = (average - fraction**2) / np.where(variance > 0, variance, np.nan)
-    below = covariance < math.exp(-1.0)
-    after = below.argmax(axis=1)
-    found = below.any(axis=1)
-    rows = np.arange(len(inside))[found]
-    after = after[found]
-    high, low = covariance[rows, after - 1], covariance[rows, after]
-    length = np.full(len(inside), np.nan)
-    share = (high - math.exp(-1.0)) / (high - low)
-    length[found] = distance[after - 1] + share * (distance[after] - distance[after - 1])
-    return length
+    distance, average = profiles.radial_average(statistics[..., 0], component, component)
+    return profiles.correlation_length(distance, average, inside.mean(axis=(1, 2)))
