@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ class EnsembleAccessor:
             EnsembleError: there is no micrograph of a condition.
         """
         asked = [str(point) for point in space_of(self._dataset).conditions(conditions)]
-        there = self._dataset["condition"].values.astype(str)
+        there = np.array(self._dataset["condition"].values.tolist(), dtype=str)  # zarr's strings, too
         missing = [name for name in asked if name not in there]
         if missing:
             raise EnsembleError(
@@ -67,7 +68,7 @@ class EnsembleAccessor:
         self,
         correlations: Sequence[tuple[int, int]] | None = None,
         cutoff: int | None = None,
-        phases: Phases | str = "otsu",
+        phases: Phases | str | os.PathLike = "otsu",
     ) -> xr.DataArray:
         """Two-point statistics of the micrographs, computed now and in memory; not taken as periodic.
 
@@ -84,7 +85,9 @@ class EnsembleAccessor:
         """
         return self._measured(correlations=correlations, cutoff=cutoff, phases=phases)["two_point"]
 
-    def descriptors(self, phases: Phases | str = "otsu", zone: tuple[str, str] | None = None) -> xr.Dataset:
+    def descriptors(
+        self, phases: Phases | str | os.PathLike = "otsu", zone: tuple[str, str] | None = None
+    ) -> xr.Dataset:
         """Descriptors of the micrographs, in pixels and in micrometres, computed now and in memory.
 
         Args:
@@ -102,11 +105,8 @@ class EnsembleAccessor:
         return measured[descriptor_names(measured)]
 
     def _measured(self, **settings: object) -> xr.Dataset:
-        from .statistics import Phases, common_settings, measure_statistics
+        from .statistics import common_settings, measure_statistics
+        from .statistics.phases import phases_of
 
-        phases = settings["phases"]
-        return measure_statistics(
-            self._dataset,
-            settings=common_settings([self._dataset], **settings),
-            phases=phases if isinstance(phases, Phases) else Phases(phases),
-        )[0]
+        common = common_settings([self._dataset], **settings)
+        return measure_statistics(self._dataset, settings=common, phases=phases_of(settings["phases"]))[0]

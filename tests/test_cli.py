@@ -12,7 +12,7 @@ import pspgan as psp
 from pspgan import ensemble
 from pspgan.cli import app, main
 
-VERBS = ("simulate", "train", "generate", "stats", "link", "report", "demo", "info", "import")
+VERBS = ("simulate", "train", "generate", "stats", "link", "report", "demo", "info", "import", "phases")
 SMALL = [
     f"--set={setting}"
     for setting in (

@@ -347,6 +347,27 @@ def test_every_specimen_is_a_point_in_the_plane_of_components(linkage, factor):
     np.testing.assert_allclose(points[np.lexsort(points.T)], expected[np.lexsort(expected.T)])
 
 
+def test_phases_are_drawn_in_the_colours_of_the_legend_beside_their_micrograph():
+    rng = np.random.default_rng(0)
+    micrographs = [rng.integers(0, 256, (20, 30), dtype=np.uint8) for _ in range(2)]
+    labels = [rng.integers(0, 3, (20, 30), dtype=np.uint8) for _ in range(2)]
+    labels[1][:4] = 255
+    predictions = [np.zeros((20, 30), np.uint8), np.full((20, 30), 2, np.uint8)]
+    names = ["matrix", "network", "needles"]
+    figure = figures.segmentations(micrographs, labels, predictions, names, ["best", "worst"], [0.5, np.nan])
+    colour_of = {patch.get_label(): patch.get_facecolor()[:3] for patch in figure.legends[0].legend_handles}
+    assert list(colour_of) == [*names, "not labelled"]
+    for i, row in enumerate(np.reshape(figure.axes, (2, 3))):
+        shown = [axes.images[0].get_array() for axes in row]
+        np.testing.assert_array_equal(shown[0], micrographs[i])
+        for picture, phase in zip(shown[1:], (labels[i], predictions[i]), strict=True):
+            for index, name in [*enumerate(names), (255, "not labelled")]:
+                np.testing.assert_array_equal((picture == colour_of[name]).all(axis=-1), phase == index)
+        assert row[0].get_ylabel() == ("best", "worst")[i]
+    assert figure.axes[0].get_xlabel() == "5 µm"  # below half of 30 px of 0.5 um
+    assert figure.axes[3].get_xlabel() == ""
+
+
 def test_no_figure_enters_the_state_of_pyplot():
     figures.coverage(ensemble(), "bath")
     assert pyplot.get_fignums() == []

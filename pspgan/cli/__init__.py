@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..wording import quoted
-from . import analysis, data, learning
+from . import analysis, data, learning, phases
 from .terminal import speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -40,6 +40,9 @@ sources_app = typer.Typer(no_args_is_help=True, help="Turn micrographs and their
 app.add_typer(sources_app, name="import")
 sources_app.command("uhcsdb")(data.import_uhcsdb)
 sources_app.command("table")(data.import_table)
+phases_app = typer.Typer(no_args_is_help=True, help="Learn to tell phases apart.")
+app.add_typer(phases_app, name="phases")
+phases_app.command("learn")(phases.learn)
 for verb in (
     data.simulate,
     data.inspect,

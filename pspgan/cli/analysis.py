@@ -9,7 +9,6 @@ import typer
 
 from .options import (
     Background,
-    Classifier,
     Out,
     Overwrite,
     PhaseCount,
@@ -33,12 +32,11 @@ def stats(
     cutoff: Annotated[
         int | None, typer.Option(help="Longest vector component, px; default: 32, or what fits.")
     ] = None,
-    method: PhaseMethod = "otsu",
-    n_phases: PhaseCount = 2,
+    phases: PhaseMethod = "otsu",
+    n_phases: PhaseCount = None,
     thresholds: Thresholds = None,
     background: Background = None,
     window: Window = None,
-    classifier: Classifier = None,
     correlations: Annotated[
         str | None,
         typer.Option(help='Pairs of phases, "0,0 0,1"; default: each phase but the first with itself.'),
@@ -57,7 +55,7 @@ def stats(
 
     Killed, the same command goes on where it was. Phases are told apart by brightness, or as labels taught:
 
-    Example: `pspgan stats real.zarr gen.zarr --method classifier --classifier phases.safetensors`
+    Example: `pspgan stats real.zarr gen.zarr --phases classifier/classifier.safetensors`
 
     On a cluster (`dask scheduler`, `dask worker tcp://host:8786` beside the same files):
 
@@ -69,7 +67,7 @@ def stats(
         *stores,
         reduction=reduction,
         cutoff=cutoff,
-        phases=phases_from(method, n_phases, thresholds, background, window, classifier),
+        phases=phases_from(phases, n_phases, thresholds, background, window),
         correlations=pairs(correlations),
         zone=zone if zone is None else tuple(listed(zone)),  # type: ignore[arg-type]
         engine=engine,

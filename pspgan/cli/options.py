@@ -21,10 +21,14 @@ Workers = Annotated[int | None, typer.Option(help="Threads or processes; default
 PhaseMethod = Annotated[
     str,
     typer.Option(
-        help="How phases are told apart: otsu, multi-otsu, threshold, local, primitive or classifier."
+        "--phases",
+        help="How phases are told apart: otsu, multi-otsu, threshold, local, primitive, "
+        "or the file of a classifier that `pspgan phases learn` wrote.",
     ),
 ]
-PhaseCount = Annotated[int, typer.Option(help="How many phases, of multi-otsu, threshold and primitive.")]
+PhaseCount = Annotated[
+    int | None, typer.Option(help="How many phases, of multi-otsu, threshold and primitive.")
+]
 Thresholds = Annotated[
     str | None, typer.Option(help="Grey levels of threshold, LEVEL,...: one fewer than phases.")
 ]
@@ -32,9 +36,6 @@ Background = Annotated[
     float | None, typer.Option(help="Width of the Gaussian mean that Otsu's methods subtract, px.")
 ]
 Window = Annotated[int | None, typer.Option(help="Side of the surroundings of local, px, odd.")]
-Classifier = Annotated[
-    Path | None, typer.Option(help="File of classifier, which `pspgan phases learn` writes.")
-]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
 
 
@@ -93,21 +94,15 @@ def pairs(text: str | None) -> list[tuple[int, ...]] | None:
 
 
 def phases_from(
-    method: str,
-    n_phases: int,
-    thresholds: str | None,
-    background: float | None,
-    window: int | None,
-    classifier: Path | None,
+    method: str, n_phases: int | None, thresholds: str | None, background: float | None, window: int | None
 ) -> Phases:
     """How phases are told apart; options that were not given keep the method's defaults."""
-    from ..statistics import Phases
+    from ..statistics.phases import phases_of
 
     try:
         levels = None if thresholds is None else [float(part) for part in listed(thresholds) or ()]
     except ValueError:
         raise ValueError(f'--thresholds "{thresholds}" are no grey levels such as "80,160"') from None
-    given = {"thresholds": levels, "background": background, "window": window, "classifier": classifier}
-    return Phases(
-        method, n_phases, **{name: value for name, value in given.items() if value is not None}
-    ).fit()
+    given = {"n_phases": n_phases, "thresholds": levels, "background": background, "window": window}
+    phases = phases_of(method)
+    return phases.set_params(**{name: value for name, value in given.items() if value is not None}).fit()

@@ -22,6 +22,7 @@ from .micrographs import (
     seeds_along,
     side_by_side,
 )
+from .segmentation import segmentations
 from .spatial import two_point
 from .training import (
     loss_curves,
@@ -56,6 +57,7 @@ __all__ = [
     "read_metrics",
     "scores",
     "seeds_along",
+    "segmentations",
     "side_by_side",
     "training_accuracy",
     "training_error",

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from .. import ensemble
 from ..scheduling import check_scheduler
 from ..statistics import Phases
-from ..statistics.phases import METHODS
+from ..statistics.phases import phases_of
 from ..training import Run
 from ..training.distributed import Ranks, join_ranks
 from .conditions import Conditions, asked_for
@@ -75,7 +75,7 @@ def generate(
         ValueError: nothing to generate, an argument out of range, or workers that cannot help.
         PeerError: another rank has stopped; the same call goes on from what is written.
     """
-    arguments = (conditions, n, seed, psi, batch, _phases(phases))
+    arguments = (conditions, n, seed, psi, batch, None if phases is None else phases_of(phases))
     if out is None:
         if workers is not None or "://" in scheduler:
             raise ValueError(
@@ -116,14 +116,6 @@ def _are_alone(workers: int | None, scheduler: str, ranks: Ranks) -> bool:
     if workers is not None and on_cluster:
         raise ValueError(f"a cluster has its own workers; leave workers out beside {scheduler}")
     return workers in (None, 1) and not on_cluster
-
-
-def _phases(phases: Phases | str | os.PathLike | None) -> Phases | None:
-    if phases is None or isinstance(phases, Phases):
-        return phases
-    if phases in METHODS or not os.path.isfile(phases):
-        return Phases(phases).fit()
-    return Phases("classifier", classifier=os.path.abspath(phases)).fit()
 
 
 def _opened(

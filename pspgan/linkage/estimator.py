@@ -37,7 +37,8 @@ class Linkage(BaseEstimator):
         regressor: ``"ridge"``, ``"gaussian_process"``, ``"mean"`` (no dependence on process: the floor), or
             ``"auto"``, the one of the three with the smallest error on held-out specimens (on held-out
             conditions where generated micrographs stand beside others), target by target.
-        descriptors: names of the descriptors to predict; None takes all that the statistics hold.
+        descriptors: names of the descriptors to predict; None takes all that the statistics hold, lengths in
+            micrometres where the pixel size is known and else in pixels.
         seed: of the randomised solver for large principal component problems and of the resampling.
 
     Attributes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ import xarray as xr
 from .. import __version__
 from ..sources.imaging import area_average
 from .descriptors import check_zone, descriptors, distributions
-from .phases import Phases
+from .phases import Phases, phases_of
 from .two_point import ENGINES, import_pymks, largest_cutoff, two_point_statistics
 
 LONGEST_CUTOFF = 32  # px, unless asked for
@@ -38,7 +39,7 @@ def common_settings(
     *,
     reduction: int | None = None,
     cutoff: int | None = None,
-    phases: Phases | str = "otsu",
+    phases: Phases | str | os.PathLike = "otsu",
     correlations: Sequence[tuple[int, int]] | None = None,
     zone: tuple[str, str] | None = None,
     engine: str = "native",
@@ -54,7 +55,7 @@ def common_settings(
     if engine not in ENGINES:
         raise StatisticsError(f'engine "{engine}" is none of {", ".join(ENGINES)}')
     try:
-        phases = phases_of(phases).fit()
+        phases = phases_of(phases)
         if zone is not None:
             check_zone(zone, phases.names)
     except ValueError as error:
@@ -81,11 +82,6 @@ def common_settings(
         "engine": engine,
         "version": __version__,
     }
-
-
-def phases_of(phases: Phases | str) -> Phases:
-    """How micrographs become phases: as given, or by the method of that name."""
-    return phases if isinstance(phases, Phases) else Phases(phases)
 
 
 def measure_statistics(

@@ -20,8 +20,8 @@ from tqdm import tqdm
 from ..ensemble import open_ensemble
 from ..ensemble.damage import naming_its_damage
 from ..scheduling import check_scheduler
-from .measure import StatisticsError, common_settings, phases_of, with_conditions
-from .phases import CLASSIFIER, Phases
+from .measure import StatisticsError, common_settings, with_conditions
+from .phases import CLASSIFIER, Phases, phases_of
 from .streaming import GROUP, write_statistics
 
 # Settings that must agree between statistics that are compared.
@@ -32,7 +32,7 @@ def compute_statistics(
     *stores: str | os.PathLike,
     reduction: int | None = None,
     cutoff: int | None = None,
-    phases: Phases | str = "otsu",
+    phases: Phases | str | os.PathLike = "otsu",
     correlations: Sequence[tuple[int, int]] | None = None,
     zone: tuple[str, str] | None = None,
     engine: str = "native",
@@ -53,7 +53,8 @@ def compute_statistics(
             the stores. A multiple of every store's own.
         cutoff: longest component of a vector, in those pixels; by default the longest that every store
             allows, at most 32.
-        phases: how micrographs become phases: a `Phases`, or the name of its method.
+        phases: how micrographs become phases: a `Phases`, the name of its method, or the file of a saved
+            classifier.
         correlations: pairs of phases; by default each phase but the first with itself.
         zone: names of the network and of the particles beside it, to measure the denuded zone between them.
         engine: ``"native"`` or ``"pymks"``, see `two_point_statistics`. Where PyMKS can be imported, a few

@@ -50,7 +50,7 @@ def groups(path):
     return sorted(found.name for found in path.glob("statistics*"))
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "processes", "cluster"])
+@pytest.mark.parametrize("scheduler", ["threads", "cluster"])
 def test_two_workers_give_the_numbers_of_one(many, expected, scheduler):
     if scheduler == "cluster":
         with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:

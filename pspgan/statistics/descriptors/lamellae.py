@@ -6,11 +6,10 @@ import numpy as np
 import scipy.fft
 import scipy.ndimage
 
-_PERIODS = 3  # fewest in a field: longer waves cannot be told from its unevenness
-_OCTAVE = 0.5  # frequencies that are averaged, octaves to either side of the peak
-_SHARE = (
-    0.3  # of the variance that lies there, at least; stripes of any area fraction from 0.2 to 0.8 have 0.5
-)
+_PERIODS = 4  # fewest in a field: longer waves cannot be told from its unevenness
+_BAND = 2**0.5  # frequencies that are averaged: the peak's, over this and times this
+_HARMONIC = 0.5  # of the power of a peak that a peak at half its frequency must have to be taken instead
+_SHARE = 0.3  # of the variance that lies there, at least; stripes that cover 0.2 to 0.8 of it have 0.4
 _COHERENCE = 0.5  # at least; stripes have 1, discs and random fields less than 0.25, see `_coherence`
 _TILE = 2.0  # spacings along a side of the tiles in which orientations are compared
 
@@ -18,11 +17,11 @@ _TILE = 2.0  # spacings along a side of the tiles in which orientations are comp
 def interlamellar_spacing(inside: np.ndarray) -> np.ndarray:
     """Distance from lamella to lamella, across them in the section, px, (sample,).
 
-    It is the inverse of the mean frequency, weighted by power, within half an octave of the peak of the power
-    spectrum (periodogram with a Hann window, summed over orientations), so that colonies of all orientations
-    count. NaN where the phase does not form lamellae: where the field holds fewer than three periods, where
-    less than 0.3 of the variance lies around the peak, or where boundaries within two spacings of one another
-    are not parallel (coherence of the structure tensor below 0.5; Bigun and Granlund, ICCV 1987).
+    It is the inverse of the mean frequency, weighted by power, about the peak of the power spectrum
+    (periodogram with a Hann window, summed over orientations), so that colonies of all orientations count.
+    NaN where the phase does not form lamellae: where the field holds fewer than four periods, where less than
+    0.3 of the variance lies within half an octave of the peak, or where boundaries within two spacings of one
+    another are not parallel (coherence of the structure tensor below 0.5; Bigun and Granlund, ICCV 1987).
 
     A section meets lamellae at an angle: where they are randomly oriented, the mean frequency in the section
     is pi / 4 of that across the lamellae (Underwood, Quantitative Stereology, 1970).
@@ -33,29 +32,46 @@ def interlamellar_spacing(inside: np.ndarray) -> np.ndarray:
     found = np.full(len(inside), np.nan)
     height, width = inside.shape[1:]
     side = min(height, width)
-    window = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
-    window = (window / window.sum()).astype(np.float32)
-    fraction = np.einsum("syx,yx->s", inside, window)
-    power = np.abs(scipy.fft.rfft2((inside - fraction[:, None, None].astype(np.float32)) * window)) ** 2
-    power[..., 1 : (width + 1) // 2] *= (
-        2.0  # the half of the frequencies that is left out is its mirror image
-    )
+    (kept,) = np.nonzero(inside.any(axis=(1, 2)) & ~inside.all(axis=(1, 2)))
+    if side < 2 * _PERIODS or not len(kept):
+        return found
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    fraction = np.einsum("syx,yx->s", inside[kept], window) / window.sum()
+    wave = (inside[kept] - fraction[:, None, None].astype(np.float32)) * window
+    power = np.abs(scipy.fft.rfft2(wave)) ** 2
+    power[..., 1 : (width + 1) // 2] *= 2.0  # the other half of the frequencies mirrors these
     frequency = np.hypot(scipy.fft.fftfreq(height)[:, None], scipy.fft.rfftfreq(width))
     ring = np.rint(frequency * side).astype(int).ravel()
-    for i, one in enumerate(power):
+    for i, one in zip(kept, power, strict=True):
         spectrum = np.bincount(ring, weights=one.ravel())
-        total = spectrum[1:].sum()
-        if side // 2 < _PERIODS or total <= 0:
+        peak = _first_peak(spectrum[: side // 2 + 1])
+        if peak is None:
             continue
-        # Three rings together: the Hann window spreads a frequency over as many.
-        smooth = scipy.ndimage.convolve1d(spectrum, [0.25, 0.5, 0.25], mode="constant")
-        peak = (_PERIODS + smooth[_PERIODS : side // 2 + 1].argmax()) / side
-        near = (frequency >= peak * 2**-_OCTAVE) & (frequency < peak * 2**_OCTAVE)
-        share = one[near].sum()
-        spacing = share / (one * frequency)[near].sum()
-        if share >= _SHARE * total and _coherence(inside[i], spacing) >= _COHERENCE:
-            found[i] = spacing
+        mean = peak / side
+        for _ in range(2):  # about the ring of the peak, then about the mean found there
+            near = (frequency > mean / _BAND) & (frequency < mean * _BAND)
+            power_near = one[near].sum()
+            mean = (one * frequency)[near].sum() / power_near
+        if power_near >= _SHARE * spectrum[1:].sum() and _coherence(inside[i], 1.0 / mean) >= _COHERENCE:
+            found[i] = 1.0 / mean
     return found
+
+
+def _first_peak(spectrum: np.ndarray) -> int | None:
+    """Ring of the highest power, or half of it where that is the harmonic of about as high a peak.
+
+    None where power only falls from the longest waves on, whose period may be longer still.
+    """
+    # Three rings together, as the Hann window spreads a frequency over as many.
+    smooth = scipy.ndimage.convolve1d(spectrum, [0.25, 0.5, 0.25], mode="constant")
+    highest = _PERIODS + int(smooth[_PERIODS:].argmax())
+    if highest == _PERIODS and smooth[_PERIODS - 1] > smooth[_PERIODS]:
+        return None
+    first = max(highest // 2 - 1, _PERIODS)
+    below = smooth[first : highest // 2 + 3]
+    if highest >= 2 * _PERIODS and below.max() > _HARMONIC * smooth[highest]:
+        return first + int(below.argmax())
+    return highest
 
 
 def _coherence(inside: np.ndarray, spacing: float) -> float:

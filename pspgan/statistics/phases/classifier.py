@@ -32,12 +32,13 @@ class PixelClassifier:
     prediction is the mean over the eight ways to turn and mirror a micrograph.
 
     Args:
-        steps: how many batches of six views of 256 x 256 px to learn from.
+        steps: how many batches of four views of 192 x 192 px to learn from.
         seed: of all randomness.
 
     Attributes:
         names: classes, in the order of their indices; after `fit`.
         um_per_px: smallest and largest pixel size learned from, in um; None where unknown.
+        path: absolute path of the file that it was saved to or loaded from; None where there is none.
     """
 
     def __init__(self, *, steps: int = STEPS, seed: int = 0) -> None:
@@ -46,7 +47,7 @@ class PixelClassifier:
         self.names: tuple[str, ...] = ()
         self.um_per_px: tuple[float, float] | None = None
         self._network: SegmentationNetwork | None = None
-        self._path: str | None = None
+        self.path: str | None = None
         self._version = __version__
 
     def fit(
@@ -79,7 +80,7 @@ class PixelClassifier:
             micrographs, labels, len(names), steps=self.steps, seed=self.seed, progress=progress
         )
         self.names, self.um_per_px = names, (min(known), max(known)) if known else None
-        self._path, self._version = None, __version__
+        self.path, self._version = None, __version__
         return self
 
     def predict(self, micrograph: np.ndarray) -> np.ndarray:
@@ -114,7 +115,7 @@ class PixelClassifier:
         block = max(1, _AT_ONCE // (height * width))
         for start in range(0, n, block):
             part = slice(start, start + block)
-            grey = standardised(torch.from_numpy(np.ascontiguousarray(micrograph[part])))
+            grey = standardised(torch.from_numpy(np.array(micrograph[part])))
             extra = [-length % MULTIPLE for length in (height, width)]
             padded = np.pad(grey, [(0, 0), *((e // 2, e - e // 2) for e in extra)], mode="symmetric")
             found = _mean_over_views(network, torch.from_numpy(padded)[:, None])
@@ -129,7 +130,7 @@ class PixelClassifier:
 
     def identity(self) -> dict[str, Any]:
         """What says which classifier this is, as JSON can hold it: path (None: not saved), names, SHA-256."""
-        return {"path": self._path, "names": list(self.names), "sha256": self.sha256}
+        return {"path": self.path, "names": list(self.names), "sha256": self.sha256}
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write one safetensors file, which holds everything.
@@ -139,7 +140,7 @@ class PixelClassifier:
             OSError: it cannot be written; an older file of that name stays as it was.
         """
         save_weights(path, self._learned().state_dict(), json.loads(self._description()))
-        self._path = os.fspath(Path(path).absolute())
+        self.path = os.fspath(Path(path).absolute())
         return Path(path)
 
     @classmethod
@@ -165,7 +166,7 @@ class PixelClassifier:
         classifier._network = network.to(memory_format=torch.channels_last).eval()
         classifier.names = tuple(meta["names"])
         classifier.um_per_px = tuple(meta["um_per_px"]) if meta["um_per_px"] else None
-        classifier._path = os.fspath(Path(path).absolute())
+        classifier.path = os.fspath(Path(path).absolute())
         return classifier
 
     def _learned(self) -> SegmentationNetwork:
@@ -207,7 +208,7 @@ def open_classifier(
             raise ValueError("the classifier of these settings was never saved; give it (classifier=)")
     if given is None:
         raise ValueError(
-            'method "classifier" takes a trained classifier or its file (classifier=, --classifier FILE); '
+            'method "classifier" takes a trained classifier or its file (classifier=, --phases FILE); '
             "pspgan phases learn makes one"
         )
     if isinstance(given, PixelClassifier):
@@ -216,7 +217,10 @@ def open_classifier(
     else:
         path = os.path.abspath(given)
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"{given}: no such file of a classifier; pspgan phases learn makes one")
+            raise FileNotFoundError(
+                f"{given}: no such file of a classifier; "
+                "pspgan phases learn writes classifier.safetensors into its folder"
+            )
         found = _opened(path, os.stat(path).st_mtime_ns)
     if identity is not None and found.sha256 != identity["sha256"]:
         raise ValueError(

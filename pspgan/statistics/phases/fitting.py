@@ -15,11 +15,12 @@ from .network import SegmentationNetwork
 
 UNLABELLED = 255
 
-_VIEW = 256  # px, side of the square views that are learned from
-_BATCH = 6  # views a step
-_LEARNING_RATE = 3e-3  # the highest; it rises over the first seventh of the steps, and falls to nothing
+_VIEW = 192  # px, side of the square views that are learned from
+_BATCH = 4  # views a step
+_LEARNING_RATE = 1e-2  # the highest; it rises over the first seventh of the steps, and falls to nothing
+_BETAS = (0.9, 0.99)  # a few hundred steps are too few for an average over a thousand
 _WEIGHT_DECAY = 1e-2
-_ZOOM = 1.5  # views are enlarged or reduced up to so many times: particles differ in size between fields
+_ZOOM = 1.6  # views are enlarged or reduced up to so many times: particles differ in size between fields
 _CONTRAST = 0.4  # ln of the gain and of the exponent of grey levels, at most
 _LIGHT = 0.3  # standard deviations of the image: even light, and light that varies over the view
 _NOISE = 0.2  # standard deviations of the image, at most
@@ -48,10 +49,12 @@ def train_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = SegmentationNetwork(n_classes).to(memory_format=torch.channels_last)
-    images = [standardised(torch.from_numpy(np.ascontiguousarray(image)))[None] for image in micrographs]
-    truths = [torch.from_numpy(np.ascontiguousarray(label)).float()[None] for label in labels]
+    images = [standardised(torch.from_numpy(np.array(image)))[None] for image in micrographs]
+    truths = [torch.from_numpy(np.array(label)).float()[None] for label in labels]
     weights = _class_weights(labels, n_classes)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=_LEARNING_RATE, betas=_BETAS, weight_decay=_WEIGHT_DECAY
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, steps, pct_start=0.15)
     network.train()
     for _ in tqdm(range(steps), unit="step", desc=progress, leave=False, disable=None if progress else True):
@@ -83,15 +86,22 @@ def _class_weights(labels: Sequence[np.ndarray], n_classes: int) -> Tensor:
     return weight / (weight * share).sum()
 
 
-def _view(image: Tensor, label: Tensor, draws: Tensor | torch.Generator) -> tuple[Tensor, Tensor]:
-    """A square anywhere in the image, turned, mirrored and zoomed; (1, y, x) and the labels, (y, x) int64."""
+def _view(image: Tensor, label: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A square anywhere in the image, turned, mirrored and zoomed; (1, y, x) and the labels, (y, x) int64.
+
+    Half of the views only by quarter turns: interpolation would smooth the noise that micrographs have.
+    """
     height, width = image.shape[-2:]
-    angle, zoom, mirror, row, column = torch.rand(5, generator=draws, dtype=torch.float64).tolist()
+    whole, angle, zoom, mirror, row, column = torch.rand(6, generator=draws, dtype=torch.float64).tolist()
     angle, zoom, mirror = 2 * math.pi * angle, _ZOOM ** (2 * zoom - 1), 1 if mirror < 0.5 else -1
+    row, column = row * height, column * width
+    if whole < 0.5:
+        angle, zoom = math.pi / 2 * math.floor(angle / (math.pi / 2)), 1.0
+        row, column = math.floor(row) + 0.5, math.floor(column) + 0.5  # so that pixels fall on pixels
     turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) * zoom
     offset = torch.arange(_VIEW) - (_VIEW - 1) / 2
     y, x = torch.meshgrid(offset, offset, indexing="ij")
-    place = torch.stack([x * mirror, y], dim=-1) @ turn.T + torch.tensor([column * width, row * height])
+    place = torch.stack([x * mirror, y], dim=-1) @ turn.T + torch.tensor([column, row])
     grid = ((2 * place + 1) / torch.tensor([width, height]) - 1)[None]
 
     def sample(pixels: Tensor, mode: str) -> Tensor:

@@ -269,6 +269,20 @@ class Phases(TransformerMixin, BaseEstimator):
         return one_hot(self._phase(micrograph), self.n_states)
 
 
+def phases_of(phases: Phases | str | os.PathLike) -> Phases:
+    """How micrographs become phases: as given, by the method of that name, or by a saved classifier.
+
+    Raises:
+        ValueError: no such method.
+        FileNotFoundError: there is no such classifier.
+    """
+    if isinstance(phases, Phases):
+        return phases.fit()
+    if phases in METHODS or not os.path.isfile(phases):
+        return Phases(os.fspath(phases)).fit()
+    return Phases("classifier", classifier=os.path.abspath(phases)).fit()
+
+
 def segment(micrograph: np.ndarray, method: str = "otsu", n_phases: int = 2, **options: Any) -> np.ndarray:
     """Phase of every pixel: `Phases` with these settings, in one call.
 
