@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import torch
 
@@ -14,6 +15,8 @@ from pspgan.memory import keep_freed_memory
 
 # Name -> what is timed, and the images that it handles.
 Calls = dict[str, tuple[Callable[[], object], int]]
+
+STATUS = Path("/proc/self/status")  # which only Linux has
 
 # Of the process of one side, until it ends.
 _calls: Calls = {}
@@ -63,3 +66,9 @@ def _rate(name: str) -> float:
     began = time.perf_counter()
     call()
     return images / (time.perf_counter() - began)
+
+
+def resident(field: str) -> float:
+    """This process's resident set in GiB, now (``VmRSS``) or at its largest (``VmHWM``)."""
+    lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return int(lines[field].split()[0]) / 2**20  # from kB

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from processes import in_a_process
+from processes import in_a_process, resident
 from side_by_side import entry, report, take_turns
 
 from pspgan import ensemble
@@ -26,7 +26,6 @@ from pspgan.process import ProcessSpace
 from pspgan.statistics import compute_statistics, one_hot, two_point_statistics
 
 PAIRS = ((0, 0), (0, 1))
-STATUS = Path("/proc/self/status")
 BUDGET = 1.5e9 / 2**30  # GiB
 # name -> shape of the states, correlations, other arguments
 CASES = {
@@ -137,12 +136,6 @@ def of_store(path: str, workers: int) -> tuple[float, float]:
     began = time.perf_counter()
     (statistics,) = compute_statistics(path, workers=workers, overwrite=True, progress=False)
     return statistics.sizes["sample"] / (time.perf_counter() - began), resident("VmHWM")
-
-
-def resident(field: str) -> float:
-    """This process's resident set in GiB, now (``VmRSS``) or at its largest (``VmHWM``)."""
-    lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
-    return int(lines[field].split()[0]) / 2**20  # from kB
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from plain_biggan import PlainDiscriminator, PlainGenerator, plain_names
-from processes import Calls, Side, in_a_process
+from processes import STATUS, Calls, Side, in_a_process, resident
 from side_by_side import entry, report, take_turns
 from torch import Tensor, nn
 
@@ -44,7 +44,6 @@ OURS = {
     "bfloat16, biggan": {"precision": "bfloat16", "attention": "biggan"},
 }
 MICROGRAPHS = 24  # to draw batches from
-STATUS = Path("/proc/self/status")
 
 
 def micrographs(config: TrainingConfig) -> Batches:
@@ -216,12 +215,6 @@ def peak_memory(kind: type[Ours] | type[Plain], settings: dict) -> tuple[float, 
         training.generator_step()
         peak = resident("VmHWM")
     return peak - imported, peak - between
-
-
-def resident(field: str) -> float:
-    """This process's resident set in GiB, now (``VmRSS``) or at its largest (``VmHWM``)."""
-    lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
-    return int(lines[field].split()[0]) / 2**20  # from kB
 
 
 def main() -> None:

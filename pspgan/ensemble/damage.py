@@ -39,33 +39,21 @@ def naming_its_damage(
         path, name: of the store, and of the array in it, ``statistics/two_point``.
         every_chunk: whether a missing chunk is an error; else it holds the fill value, as zarr has it.
     """
-    array = _Stored(path, name, variable.shape, variable.dtype, every_chunk)
+    array = _Lazy(_Stored(path, name, every_chunk), variable.shape, variable.dtype)
     return xr.Variable(variable.dims, indexing.LazilyIndexedArray(array), variable.attrs, variable.encoding)
 
 
 def read(path: Path, name: str, key: Key | None = None, *, every_chunk: bool = True) -> np.ndarray:
     """A part of an array, by default all of it; axes are selected independently of one another.
 
+    Args:
+        path, name, every_chunk: as in `naming_its_damage`.
+        key: what to select, an entry an axis.
+
     Raises:
         EnsembleError: a chunk of it is missing or damaged; names store, variable and samples.
     """
-    array = None
-    try:
-        array = zarr.open_array(path / name, mode="r")
-        key = key or (slice(None),) * array.ndim
-        missing = _missing(array, path / name, key) if every_chunk else None
-        if missing is None:
-            return array.oindex[key]
-    except (MemoryError, PermissionError):
-        raise
-    except Exception as error:  # a damaged file lets a codec fail in any way
-        where = f", {samples}" if array is not None and (samples := _unreadable(array, key)) else ""
-        raise EnsembleError(
-            f'{path}, variable "{name}"{where} cannot be read: it is damaged '
-            f"({type(error).__name__}: {error}). {_WAY_OUT}"
-        ) from None
-    samples, why = missing
-    raise EnsembleError(f'{path}, variable "{name}", {samples}: damaged, {why}. {_WAY_OUT}')
+    return _Stored(path, name, every_chunk).read(key)
 
 
 def samples_in_words(first: int, last: int) -> str:
@@ -73,19 +61,49 @@ def samples_in_words(first: int, last: int) -> str:
     return f"sample {first}" if first == last else f"samples {first} to {last}"
 
 
-class _Stored(BackendArray):
-    """An array of a store; one that cannot be read is an error that names it."""
+class _Stored:
+    """An array of a store, opened when it is first read; what cannot be read is an error that names it."""
 
-    def __init__(
-        self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, every_chunk: bool
-    ) -> None:
-        self.path, self.name, self.shape, self.dtype, self.every_chunk = path, name, shape, dtype, every_chunk
+    def __init__(self, path: Path, name: str, every_chunk: bool) -> None:
+        self.path, self.name, self.every_chunk = path, name, every_chunk
+        self._array: zarr.Array | None = None
+
+    def read(self, key: Key | None) -> np.ndarray:
+        try:
+            if self._array is None:
+                self._array = zarr.open_array(self.path / self.name, mode="r")
+            key = key or (slice(None),) * self._array.ndim
+            missing = _missing(self._array, self.path / self.name, key) if self.every_chunk else None
+            if missing is None:
+                return _selected(self._array, key)
+        except (MemoryError, PermissionError):
+            raise
+        except Exception as error:  # a damaged file lets a codec fail in any way
+            samples = "" if self._array is None else _unreadable(self._array, key)
+            raise EnsembleError(
+                f'{self.path}, variable "{self.name}"{samples and f", {samples}"} cannot be read: it is '
+                f"damaged ({type(error).__name__}: {error}). {_WAY_OUT}"
+            ) from None
+        samples, why = missing
+        raise EnsembleError(f'{self.path}, variable "{self.name}", {samples}: damaged, {why}. {_WAY_OUT}')
+
+
+class _Lazy(BackendArray):
+    """The same for xarray."""
+
+    def __init__(self, array: _Stored, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._stored, self.shape, self.dtype = array, shape, dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._stored.read
+        )
 
-    def _read(self, key: Key) -> np.ndarray:
-        return read(self.path, self.name, key, every_chunk=self.every_chunk)
+
+def _selected(array: zarr.Array, key: Key) -> np.ndarray:
+    if any(isinstance(one, np.ndarray) for one in key):
+        return array.oindex[key]
+    return array[key]  # the same, sooner
 
 
 def _missing(array: zarr.Array, folder: Path, key: Key) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """Generation: a seed and a condition are a micrograph, stores resume, what was never seen is marked."""
 
+import json
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import pspgan as psp
 from pspgan.networks import CheckpointError
 from pspgan.process import ConditionError, ProcessSpace
+from pspgan.statistics import Phases
 
 
 def test_a_micrograph_depends_on_seed_and_condition_only(run):
@@ -36,6 +38,47 @@ def test_latents_can_be_given(run):
         model.sample("800-5-Q", seeds=[0], z=z)
     with pytest.raises(ValueError, match="1 conditions, but 2"):
         model.sample("800-5-Q", seeds=[0, 1])
+
+
+def test_psi_draws_latents_towards_their_mean(run, tmp_path):
+    model = psp.load(run)
+    z = psp.generation.latents([3, 9], 16)
+    scaled = model.sample(["800-5-Q"] * 2, seeds=[3, 9], psi=0.25)
+    torch.testing.assert_close(scaled, model.sample(["800-5-Q"] * 2, z=0.25 * z))
+    torch.testing.assert_close(scaled, model.sample(["800-5-Q"] * 2, z=z, psi=0.25))
+    # The less it is, the nearer micrographs are to that of the mean, on average.
+    mean = model.sample("800-5-Q", z=torch.zeros(1, 16))
+    apart = [
+        (model.sample(["800-5-Q"] * 16, psi=psi) - mean).pow(2).mean().item() for psi in (1, 0.5, 0.1, 0.01)
+    ]
+    assert apart[0] > apart[1] > apart[2] > apart[3]
+    assert apart[3] < 0.02 * apart[0]
+    made = psp.generate(model, "800-5-Q", n=2, seed=3, psi=0.25, out=tmp_path / "gen.zarr", progress=False)
+    expected = (model.sample(["800-5-Q"] * 2, seeds=[3, 4], psi=0.25)[:, 0].numpy() + 1) * 127.5
+    assert np.abs(made["micrograph"].values - expected).max() <= 0.5 + 1e-3
+    assert json.loads(made.attrs["provenance"])["generate"]["psi"] == 0.25
+
+
+@pytest.mark.parametrize("psi", [0, -1, 1.01, float("nan"), float("inf")])
+def test_psi_out_of_range_is_refused(run, psi):
+    with pytest.raises(ValueError, match=f"psi {psi:g} is not above 0 and at most 1"):
+        psp.generate(run, psi=psi)
+    with pytest.raises(ValueError, match=f"psi {psi:g} is not above 0"):
+        psp.load(run).sample("800-5-Q", psi=psi)
+
+
+def test_phases_are_told_apart_on_the_way(run, tmp_path):
+    phases = Phases("multi-otsu", 3, background=0)
+    made = psp.generate(run, n=3, phases=phases, out=tmp_path / "gen.zarr", progress=False)
+    assert made["phase"].attrs["phases"] == ["dark", "grey", "bright"]
+    np.testing.assert_array_equal(made["phase"], phases.segment(made["micrograph"].values))
+    assert json.loads(made.attrs["provenance"])["generate"]["phases"] == phases.settings()
+    in_memory = psp.generate(run, n=3, phases=phases, progress=False)
+    assert in_memory["phase"].attrs == made["phase"].attrs
+    assert (in_memory["phase"] != made["phase"]).mean() < 1e-2
+    with pytest.raises(ValueError, match='method "magic" is none of otsu'):
+        psp.generate(run, phases="magic", out=tmp_path / "other.zarr")
+    assert not (tmp_path / "other.zarr").exists()
 
 
 def test_the_ensemble_follows_the_schema(run, tmp_path, assert_equal):

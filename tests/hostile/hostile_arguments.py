@@ -154,6 +154,15 @@ def _words(*words: object, copies: tuple[str, ...] = ()) -> Lay:
     return lay
 
 
+def _generated(*options: object) -> Lay:
+    def lay(ground: Ground) -> list[object]:
+        ground.copy("run")
+        ground.table()
+        return ["generate", "run", *options, "-o", "out.zarr"]
+
+    return lay
+
+
 def _simulate_and_generate() -> Iterator[Case]:
     for options, *says in (
         (["-n", 0], "n is 0"),
@@ -191,10 +200,23 @@ def _simulate_and_generate() -> Iterator[Case]:
         (["--seed", 10**40], "seed"),
         (["--batch", 0], "batch 0"),
         (["--batch", -3], "batch -3"),
+        *((["--psi", text], f"psi {text}") for text in ("0", "-0.5", "1.1", "nan", "inf")),
+        (["--phases", "magic"], 'method "magic" is none of'),
+        (["--phases", "run/generator.safetensors"], "generator.safetensors"),
+        (["--workers", 0], "workers 0 is no number of processes"),
+        (["--workers", -1], "workers -1 is no number of processes"),
+        (["--workers", 2, "--scheduler", "tcp://localhost:1"], "a cluster has its own workers"),
+        (["--scheduler", "slurm"], 'scheduler "slurm" is none of threads, processes'),
+        (["--conditions", ""], "0 conditions"),
+        (["--conditions", "gone.csv"], "gone.csv: no such"),
+        (["--conditions", "gone.txt"], "gone.txt: no such"),
+        (["--conditions", "real.zarr"], 'condition "real.zarr"'),
+        (["--conditions", "heat.csv"], 'heat.csv has no column "temperature"'),
+        (["--conditions", "800-5-Q,1e9-5-Q"], 'condition "1e9-5-Q"'),
         (["--precision", "float16"], 'precision "float16"'),
         (["--precision", ""], 'precision ""'),
     ):
-        lay = _words("generate", "run", "-n", 2, *options, "-o", "out.zarr", copies=("run",))
+        lay = _generated("-n", 2, *options)
         yield Case("option of generate", " ".join(map(str, options)), lay, tuple(says))
     yield Case("option of simulate", f"-n {10**15}", _words("simulate", "-n", 10**15), ("-n",), "usage")
     for verb, options in (
