@@ -12,6 +12,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 NATIVE_SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu csrc/*/*.cuh)
 CMAKE_BUILD := build/cmake
 
+# Tests start a hundred processes: what they import is compiled once, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-native lint clean
 
@@ -33,8 +36,8 @@ install: $(VENV)/.installed ## make .venv, install pspgan into it and build its 
 demo: install ## simulate, train, generate, analyse, report on the simulated steel; into demo/
 	$(BIN)/pspgan demo --out demo
 
-test: install test-native ## every test
-	@$(BIN)/python -m pytest
+test: install test-native ## every test, a file at a time on each core
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-native: install
 ifeq (,$(shell command -v cmake))

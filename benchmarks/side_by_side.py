@@ -1,8 +1,8 @@
 """What every benchmark does: both sides of a row measured in turns in one run, a table, a JSON file.
 
-    python benchmarks/side_by_side.py training.json docs/performance.md
+    python benchmarks/side_by_side.py training.json docs/performance.md "Networks"
 
-puts the table of a JSON file into a page, in place of the one there.
+puts the table of a JSON file into a page, in place of the one that follows a heading.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from statistics import median
 
+import numpy as np
 import torch
+
+# The standard library has a module `statistics`, too, and others ask for that one: this folder comes last.
+_HERE = str(Path(__file__).resolve().parent)
+sys.path[:] = [*(place for place in sys.path if place != _HERE), _HERE]
 
 
 def take_turns(measurements: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
@@ -28,7 +32,7 @@ def take_turns(measurements: Mapping[str, Callable[[], float]], rounds: int) -> 
     for _ in range(rounds):
         for name, measure in measurements.items():
             given[name].append(measure())
-    return {name: median(values) for name, values in given.items()}
+    return {name: float(np.median(values)) for name, values in given.items()}
 
 
 def entry(name: str, ours: float, reference: float, unit: str) -> dict:
@@ -58,16 +62,19 @@ def report(rows: list[dict], file: Path | None) -> None:
         file.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
 
 
-def tabulate(file: Path, page: Path) -> None:
-    """Replace the table of a page, and the line above that names the machine, by those of a JSON file."""
+def tabulate(file: Path, page: Path, heading: str) -> None:
+    """Replace the table below a heading, and the line that names the machine, by those of a JSON file."""
     result = json.loads(file.read_text())
     lines = [f"*{result['machine']}*", "", "| | ours | baseline | ratio |", "|---|---|---|---|"]
     for row in result["rows"]:
         ours, reference = (f"{row[side]:.3g} {row['unit']}" for side in ("ours", "reference"))
         lines.append(f"| {row['name']} | {ours} | {reference} | {row['ratio']:.2f} |")
+    before, found, after = page.read_text().partition(f"## {heading}\n")
+    if not found:
+        sys.exit(f'{page} has no heading "{heading}"')
     table = re.compile(r"^(\*.*\*\n\n)?\| \| ours .*\n(\|.*\n)*", re.MULTILINE)
-    page.write_text(table.sub(lambda _: "\n".join(lines) + "\n", page.read_text(), count=1))
+    page.write_text(before + found + table.sub(lambda _: "\n".join(lines) + "\n", after, count=1))
 
 
 if __name__ == "__main__":
-    tabulate(*map(Path, sys.argv[1:]))
+    tabulate(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -66,6 +66,7 @@ def __getattr__(name: str) -> Any:
         value = importlib.import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    importlib.import_module(".accessor", __name__)  # datasets have .psp as soon as there can be one
     globals()[name] = value
     return value
 

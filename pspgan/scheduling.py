@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -30,15 +31,15 @@ def run_parts(
         arguments: its arguments, a tuple a part.
         scheduler: ``"threads"``, ``"processes"``, or the address of a dask scheduler, ``"tcp://host:8786"``,
             whose workers have this pspgan installed and see the same files.
-        workers: threads or processes, by default one a core; a single one is this thread. A cluster has its
-            own.
+        workers: threads or processes, by default one a core; a single one is this thread. They share the
+            cores. A cluster has its own.
 
     Raises:
         ValueError: no such scheduler, or no number of workers.
         ImportError: an address where dask.distributed is not installed.
         OSError: no scheduler answers at the address.
     """
-    _check(scheduler, workers)
+    check_scheduler(scheduler, workers)
     workers = workers or joblib.cpu_count()
     if scheduler in SCHEDULERS and workers == 1:
         yield from (function(*part) for part in arguments)
@@ -57,7 +58,12 @@ def run_parts(
                 future.cancel()
 
 
-def _check(scheduler: str, workers: int | None) -> None:
+def check_scheduler(scheduler: str, workers: int | None) -> None:
+    """Make sure that a job can be asked to run there, before it begins.
+
+    Raises:
+        ValueError: no such scheduler, or no number of workers.
+    """
     if scheduler not in SCHEDULERS and "://" not in scheduler:
         raise ValueError(
             f'scheduler "{scheduler}" is none of {", ".join(SCHEDULERS)}, '
@@ -71,23 +77,29 @@ def _check(scheduler: str, workers: int | None) -> None:
 def _executor(scheduler: str, workers: int) -> Iterator[tuple[Executor, int]]:
     """Something that parts are given to, and how many of them at once."""
     if scheduler == "threads":
-        with ThreadPoolExecutor(workers, initializer=_alone) as executor:
+        with ThreadPoolExecutor(workers, initializer=_take_share, initargs=(workers,)) as executor:
             yield executor, 2 * workers
     elif scheduler == "processes":
         # A forked process would inherit locks of torch's threads.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=_alone) as executor:
+        with ProcessPoolExecutor(workers, context, _begin_process, (workers,)) as executor:
             yield executor, 2 * workers
     else:
         with _client(scheduler) as client, client.get_executor() as executor:
             yield executor, 2 * max(1, sum(client.nthreads().values()))
 
 
-def _alone() -> None:
-    """One core for the parts of this thread or process: the others have theirs."""
+def _begin_process(workers: int) -> None:
+    # Ctrl-C goes to all processes of a terminal: this one ends without a word, the caller tells.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _take_share(workers)
+
+
+def _take_share(workers: int) -> None:
+    """This thread's or process's part of the cores: the others have theirs."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(max(1, joblib.cpu_count() // workers))
 
 
 def _client(address: str) -> Any:

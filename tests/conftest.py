@@ -1,10 +1,14 @@
 """What all tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+# For the networks written plainly, which tests compare with, too. Last, because of the name of statistics.py.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +25,13 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: no recordings to compare with (PSPGAN_SHARED names another folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Address of a dask scheduler with two workers, processes of their own."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+    ) as started:
+        yield started.scheduler_address

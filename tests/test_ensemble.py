@@ -161,9 +161,10 @@ def test_a_failed_replacement_leaves_the_old_store(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for function, broken in ((ensemble.write_ensemble, "finish"), (ensemble.append, "_for_disk")):
+    broken = {ensemble.write_ensemble: "store.finish", ensemble.append: "appending.for_disk"}
+    for function, name in broken.items():
         with monkeypatch.context() as patch:
-            patch.setattr(ensemble.store, broken, fail)
+            patch.setattr(f"pspgan.ensemble.{name}", fail)
             options = {"overwrite": True} if function is ensemble.write_ensemble else {}
             with pytest.raises(OSError):
                 function(make(n=3), path, **options)

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from sklearn.base import clone
 from synthetic import SPACE, discs, grid_conditions, law
 
@@ -13,10 +14,16 @@ from pspgan.ensemble import build, open_ensemble, write_ensemble
 from pspgan.linkage import Linkage, link, validation
 from pspgan.linkage.features import FactorScaler, factor_of_column, feature_names, process_features
 from pspgan.linkage.regression import TargetRegressor, grouped_folds
-from pspgan.linkage.structure import SpecimenTable
+from pspgan.linkage.structure import SpecimenTable, StructureBasis
 from pspgan.linkage.suggestion import grid
 from pspgan.process import Factor, ProcessSpace
-from pspgan.statistics import StatisticsError, compute_statistics, measure_statistics
+from pspgan.statistics import (
+    StatisticsError,
+    compute_statistics,
+    descriptor_names,
+    descriptors,
+    measure_statistics,
+)
 
 DESCRIPTORS = ("area_fraction", "mean_chord_length")
 
@@ -36,6 +43,38 @@ def steel():
 @pytest.fixture(scope="module")
 def linkage(steel):
     return Linkage(n_components=3, descriptors=DESCRIPTORS).fit(steel)
+
+
+class TestTargets:
+    def test_all_descriptors_with_values_are_taken_once(self, steel):
+        measured = measure_statistics(steel)[0]
+        in_um = StructureBasis.fit(measured, 1, None, 0)
+        assert set(in_um.descriptors) == {
+            name for name in descriptor_names(measured, "um") if np.isfinite(measured[name].values).any()
+        }
+        assert "interlamellar_spacing_um" not in in_um.descriptors  # discs have none
+        assert dict(zip(in_um.descriptors, in_um.units, strict=True))["particle_density_um"] == "um-2"
+
+    def test_lengths_stay_in_pixels_where_some_pixel_sizes_are_unknown(self, steel):
+        measured = measure_statistics(
+            steel.assign_coords(um_per_px=steel["um_per_px"].where(steel.sample > 5))
+        )
+        found = StructureBasis.fit(measured[0], 1, None, 0).descriptors
+        assert {"mean_chord_length", "mean_chord_length_um"} < set(found)
+
+    def test_descriptors_of_every_phase_are_targets(self):
+        phase = np.random.default_rng(0).integers(0, 3, (4, 24, 24))
+        two_point = xr.DataArray(
+            np.random.default_rng(1).random((4, 3, 3, 1)),
+            {"dy": [-1, 0, 1], "dx": [-1, 0, 1], "correlation": ["1,1"]},
+            ("sample", "dy", "dx", "correlation"),
+        )
+        measured = descriptors(phase, 0.1, phases=("matrix", "network", "spheroidite")).assign(
+            two_point=two_point
+        )
+        found = StructureBasis.fit(measured, 1, None, 0).descriptors
+        assert found[:3] == ("area_fraction_matrix", "area_fraction_network", "area_fraction_spheroidite")
+        assert {"mean_chord_length_network_um", "mean_chord_length_spheroidite_um"} < set(found)
 
 
 class TestFeatures:

@@ -46,7 +46,7 @@ def test_the_command_writes_classifier_scores_and_figure(folders):
     assert "learned dark, bright from 4 micrographs of 2 specimens" in result.output
     assert "pixels of 0.25 to 0.5 um" in result.output
     assert "held-out specimens (2)" in result.output
-    assert f"--classifier {out}/classifier.safetensors" in result.output.replace("\n", "")
+    assert f"--phases {out}/classifier.safetensors" in result.output.replace("\n", "")
     scores = pd.read_csv(out / "scores.csv", index_col="class")
     confusion = pd.read_csv(out / "confusion.csv", index_col="label").to_numpy()
     assert confusion.sum() == 4 * 56 * 64  # the labelled pixels, each once

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from .options import Out, Overwrite
+from .options import (
+    Background,
+    Out,
+    Overwrite,
+    PhaseCount,
+    PhaseMethod,
+    Scheduler,
+    Thresholds,
+    Window,
+    Workers,
+    listed,
+    pairs,
+    phases_from,
+)
 from .terminal import say
 
 
@@ -16,19 +29,51 @@ def stats(
     reduction: Annotated[
         int | None, typer.Option(help="Source pixels a pixel; default: the coarsest of the stores.")
     ] = None,
-    cutoff: Annotated[int | None, typer.Option(help="Longest vector component, px.")] = None,
-    method: Annotated[str, typer.Option(help="How phases are told apart.")] = "otsu",
+    cutoff: Annotated[
+        int | None, typer.Option(help="Longest vector component, px; default: 32, or what fits.")
+    ] = None,
+    phases: PhaseMethod = "otsu",
+    n_phases: PhaseCount = None,
+    thresholds: Thresholds = None,
+    background: Background = None,
+    window: Window = None,
+    correlations: Annotated[
+        str | None,
+        typer.Option(help='Pairs of phases, "0,0 0,1"; default: each phase but the first with itself.'),
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Network and particles, NAME,NAME: measure the zone between them.")
+    ] = None,
     engine: Annotated[str, typer.Option(help="native or pymks.")] = "native",
+    scheduler: Scheduler = "threads",
+    workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Compute two-point statistics and descriptors, into the stores.
+    """Compute two-point statistics and descriptors, into the stores; of any size, in bounded memory.
 
     Example: `pspgan stats real.zarr gen.zarr`
+
+    Killed, the same command goes on where it was. Phases are told apart by brightness, or as labels taught:
+
+    Example: `pspgan stats real.zarr gen.zarr --phases classifier/classifier.safetensors`
+
+    On a cluster (`dask scheduler`, `dask worker tcp://host:8786` beside the same files):
+
+    Example: `pspgan stats gen.zarr --scheduler tcp://host:8786`
     """
     from ..statistics import compute_statistics
 
     done = compute_statistics(
-        *stores, reduction=reduction, cutoff=cutoff, method=method, engine=engine, overwrite=overwrite
+        *stores,
+        reduction=reduction,
+        cutoff=cutoff,
+        phases=phases_from(phases, n_phases, thresholds, background, window),
+        correlations=pairs(correlations),
+        zone=zone if zone is None else tuple(listed(zone)),  # type: ignore[arg-type]
+        engine=engine,
+        scheduler=scheduler,
+        workers=workers,
+        overwrite=overwrite,
     )
     for store, statistics in zip(stores, done, strict=True):
         typer.echo(

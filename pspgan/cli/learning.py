@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Out, Overwrite, listed, settings_of
+from .options import Out, Overwrite, conditions_of, settings_of
 from .terminal import say, speaks
 
 
@@ -93,23 +93,73 @@ def generate(
     run: Annotated[Path, typer.Argument(help="Run, generator.safetensors, or the published .pth.")],
     out: Out = Path("gen.zarr"),
     conditions: Annotated[
-        str, typer.Option(help='"observed", "all", or comma-separated: "850-6H-Q,800-5-Q".')
+        str,
+        typer.Option(
+            help='"observed" in training, "all" combinations of levels, comma-separated '
+            '"850-6H-Q,800-5-Q", or a FILE: text with a condition a line, or a table (CSV, XLSX).'
+        ),
     ] = "observed",
-    n: Annotated[int, typer.Option("-n", help="Micrographs a condition.")] = 64,
-    seed: Annotated[int, typer.Option(help="First latent seed.")] = 0,
-    batch: Annotated[int, typer.Option(help="Micrographs at a time.")] = 64,
+    n: Annotated[
+        int, typer.Option("-n", help="Micrographs a condition; a column n of a table goes first.")
+    ] = 64,
+    seed: Annotated[int, typer.Option(help="First latent seed of every condition.")] = 0,
+    psi: Annotated[
+        float, typer.Option(help="Truncation, above 0 to 1: lower is more typical and less varied.")
+    ] = 1.0,
+    phases: Annotated[
+        str | None,
+        typer.Option(help="Also write phase: a method, otsu, multi-otsu, ..., or a saved classifier."),
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(help="Micrographs at a time; changes memory and speed, not micrographs.")
+    ] = 64,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the work; by default this one alone.")
+    ] = None,
+    scheduler: Annotated[
+        str, typer.Option(help="processes, threads, or a dask scheduler: tcp://host:8786.")
+    ] = "processes",
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="float32, or bfloat16: faster from 128 px on.")] = "float32",
     overwrite: Overwrite = False,
 ) -> None:
     """Generate an ensemble. The same command finishes a store that was interrupted.
 
     Example: `pspgan generate run --conditions "850-6H-Q,800-24H-Q" -n 32 -o gen.zarr`
+
+    A condition and a seed are one micrograph, whatever the batch, the workers, or where it was interrupted.
+    Combinations that training never saw are marked `observed = False`.
+
+    A table has a column a factor, and may have one `n`, micrographs of the row's condition.
+
+    Example: `pspgan generate run --conditions asked.csv --psi 0.7 --phases otsu -o gen.zarr`
+
+    On several GPUs: `torchrun --nproc-per-node 2 -m pspgan generate run -n 1000 -o gen.zarr`
     """
     from ..generation import generate as generate_ensemble
-    from ..generation import load
     from ..sources import describe
 
-    asked = conditions if conditions in ("observed", "all") else listed(conditions)
-    model = load(run, precision=precision)
-    dataset = generate_ensemble(model, asked, n, out, seed=seed, batch=batch, overwrite=overwrite)
-    say(f"{out}: {describe(dataset)}", f"pspgan stats real.zarr {out}")
+    try:
+        dataset = generate_ensemble(
+            run,
+            conditions_of(conditions),
+            n,
+            out,
+            seed=seed,
+            psi=psi,
+            phases=phases,
+            batch=batch,
+            workers=workers,
+            scheduler=scheduler,
+            device=device,
+            precision=precision,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt:
+        if speaks():
+            typer.echo(f"stopped; the same command finishes {out}", err=True)
+        raise typer.Exit(130) from None
+    if speaks():
+        say(f"{out}: {describe(dataset)}", f"pspgan stats real.zarr {shlex.quote(str(out))}")

@@ -65,5 +65,5 @@ def learn(
     )
     say(
         f"{out}: {learned.summary()}",
-        f"pspgan stats real.zarr --method classifier --classifier {shlex.quote(str(out / CLASSIFIER))}",
+        f"pspgan stats real.zarr --phases {shlex.quote(str(out / CLASSIFIER))}",
     )

@@ -10,9 +10,11 @@ are written shard by shard: a shard appears whole or not at all, and ``attrs["co
 last.
 """
 
+from .appending import append
+from .opening import open_ensemble, pending
 from .schema import EnsembleError, build, name_of, space_of, validate
 from .splits import part_of, split
-from .store import SHARD, append, create, finish, open_ensemble, pending, write_ensemble, write_region
+from .store import SHARD, create, finish, write_ensemble, write_region
 
 __all__ = [
     "SHARD",

@@ -12,7 +12,12 @@ import xarray as xr
 from ..process import PIXEL_SIZE, ConditionError, ConditionLike, ProcessSpace
 
 SCHEMA = "pspgan-ensemble"
-SCHEMA_VERSION = 1
+# 2: every chunk of a store is there, with a checksum. In stores of version 1, which are read as well, a chunk
+# of a coordinate that is not there holds the fill value.
+SCHEMA_VERSION = 2
+_READ_VERSIONS = (1, 2)
+# Written in this order: a shard of `micrograph` says that all of it is there.
+IMAGES = ("phase", "micrograph")
 ORIGINS = ("real", "simulated", "generated")
 _OPTIONAL = {
     "microconstituent": str,
@@ -146,9 +151,10 @@ def validate(dataset: xr.Dataset) -> None:
         raise EnsembleError(
             f'attribute "schema" is {schema!r}, not "{SCHEMA}": this is no ensemble of pspgan'
         )
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version not in _READ_VERSIONS:
         raise EnsembleError(
-            f'attribute "schema_version" is {version}, this release reads {SCHEMA_VERSION}; '
+            f'attribute "schema_version" is {version}, this release reads '
+            f"{' and '.join(map(str, _READ_VERSIONS))}; "
             + (
                 "upgrade pspgan"
                 if isinstance(version, int) and version > SCHEMA_VERSION

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from .opening import open_ensemble
 from .schema import SPLITS, EnsembleError, space_of
-from .store import open_ensemble, write_coordinate
+from .store import write_coordinate
 
 By = Literal["specimen", "condition"]
 

@@ -1,14 +1,12 @@
-"""An ensemble on disk: a zarr v3 store that is opened lazily and written shard by shard."""
+"""An ensemble on disk: a zarr v3 store that is laid out first and written shard by shard."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import uuid
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,71 +16,16 @@ import xarray as xr
 import zarr
 from tqdm import tqdm
 
-from .damage import naming, naming_its_damage
-from .schema import SCHEMA, EnsembleError, space_of, validate
+from .damage import COMPRESSORS
+from .opening import pending
+from .schema import IMAGES, SCHEMA, SCHEMA_VERSION, EnsembleError, validate
 
 SHARD = 256  # micrographs a shard
+_CHUNKS_AT_ONCE = 16  # compressed; one by one, zarr spends twice as long on small micrographs
 
-_IMAGES = (
-    "phase",
-    "micrograph",
-)  # written in this order: a shard of `micrograph` says that all of it is there
+_FORMAT = {"zarr_format": 3, "consolidated": False, "write_empty_chunks": True}
 # On disk; in memory text is numpy's fixed-width str, which pandas and scikit-learn take.
 _TEXT = np.dtypes.StringDType()
-
-
-def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) -> xr.Dataset:
-    """Open a store lazily: arrays are read when they are used, a micrograph at a time.
-
-    Args:
-        path: the zarr store.
-        allow_incomplete: open a store that is still being written, too.
-
-    Raises:
-        FileNotFoundError: nothing is there.
-        EnsembleError: it is no ensemble, of another schema version, invalid, or half-written.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such ensemble")
-    with warnings.catch_warnings(action="ignore"):  # what zarr and xarray warn of is an error here
-        dataset = _read_valid(path)
-    if not allow_incomplete:
-        _check_whole(path, dataset)
-    for name in (name for name in _IMAGES if name in dataset):
-        dataset[name] = naming_its_damage(dataset.variables[name], path, name)
-    dataset.encoding["source"] = str(path)
-    return dataset
-
-
-def _read_valid(path: Path) -> xr.Dataset:
-    """A store's dataset, its columns in memory, checked against the schema."""
-    try:
-        dataset = xr.open_zarr(path, consolidated=False, chunks=None)
-    except Exception as error:  # damaged metadata let zarr and xarray fail in any way
-        why = f"{type(error).__name__}: {error}"
-        raise EnsembleError(f"{path} is no zarr store, or damaged ({why})") from None
-    # Columns that zarr's metadata does not name as coordinates come back as data variables.
-    of_samples = [
-        name for name in dataset.variables if "sample" in dataset[name].dims and name not in _IMAGES
-    ]
-    dataset = dataset.set_coords(of_samples)
-    for name in of_samples:
-        if dataset[name].ndim > 1:
-            continue  # a list a sample, such as the diameters of its particles: read when it is used
-        with naming(path, name):
-            values = dataset[name].values
-        text = (
-            np.array(values.tolist(), dtype=str)
-            if isinstance(values.dtype, np.dtypes.StringDType)
-            else values
-        )
-        dataset[name] = ("sample", text, dataset[name].attrs)
-    try:
-        validate(dataset)
-    except EnsembleError as error:
-        raise EnsembleError(f"{path}: {error}") from None
-    return dataset
 
 
 def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
@@ -97,23 +40,24 @@ def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = F
         FileExistsError: ``path`` exists and ``overwrite`` is off, or it is no ensemble.
     """
     path = Path(path)
-    _check_free(path, overwrite)
+    check_free(path, overwrite)
     validate(template)
     images = {
         name: (variable.dims, dask.array.zeros(variable.shape, dtype=variable.dtype), variable.attrs)
         for name, variable in template.data_vars.items()
-        if name in _IMAGES
+        if name in IMAGES
     }
-    layout = template.drop_vars(list(images)).assign(images).assign_attrs(complete=False)
+    layout = template.drop_vars(list(images)).assign(images)
+    layout = layout.assign_attrs(schema_version=SCHEMA_VERSION, complete=False)
     n, y, x = template["micrograph"].shape
     shard = max(min(n, SHARD), 1)
-    encoding = {name: {"chunks": (1, y, x), "shards": (shard, y, x)} for name in images}
-    layout = _for_disk(layout.chunk({"sample": shard}))
+    encoding = {name: {"compressors": COMPRESSORS} for name in layout.variables}
+    for name in images:
+        encoding[name] |= {"chunks": (1, y, x), "shards": (shard, y, x)}
+    layout = for_disk(layout.chunk({"sample": shard}))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _reporting_full_disk(path), _replacing(path) as partial:
-        layout.to_zarr(
-            partial, mode="w-", compute=False, zarr_format=3, consolidated=False, encoding=encoding
-        )
+    with reporting_full_disk(path), replacing(path) as partial:
+        layout.to_zarr(partial, mode="w-", compute=False, encoding=encoding, **_FORMAT)
     return path
 
 
@@ -132,14 +76,14 @@ def write_region(path: str | os.PathLike, start: int, **images: np.ndarray) -> N
         EnsembleError: an unknown variable, one of the wrong shape or dtype, or part of a shard.
         OSError: the disk is full, or cannot be written.
     """
-    # An all-zero shard, too, has to be there as a file.
-    with _reporting_full_disk(path), zarr.config.set({"array.write_empty_chunks": True}):
+    with reporting_full_disk(path), zarr.config.set({"codec_pipeline.batch_size": _CHUNKS_AT_ONCE}):
         group = zarr.open_group(path, mode="r+")
         for name in images:
-            if name not in _IMAGES or name not in group:
+            if name not in IMAGES or name not in group:
                 raise EnsembleError(f'variable "{name}" is no image variable of {path}')
-        for name in (name for name in _IMAGES if name in images):
-            array, values = group[name], np.asarray(images[name])
+        for name in (name for name in IMAGES if name in images):
+            array = group[name].with_config({"write_empty_chunks": True})
+            values = np.asarray(images[name])
             if (
                 values.dtype != array.dtype
                 or values.shape[1:] != array.shape[1:]
@@ -158,19 +102,16 @@ def write_region(path: str | os.PathLike, start: int, **images: np.ndarray) -> N
             array[start:stop] = values
 
 
-def pending(path: str | os.PathLike) -> list[slice]:
-    """Sample ranges, one a shard, that a store laid out by `create` still lacks."""
-    array = zarr.open_group(path, mode="r")["micrograph"]
-    shard = array.shards[0]
-    ranges = [slice(i, min(i + shard, array.shape[0])) for i in range(0, array.shape[0], shard)]
-    files = [Path(path) / "micrograph" / "c" / str(i) / "0" / "0" for i in range(len(ranges))]
-    # zarr takes an empty file, as a crash may leave, for a shard of zeros.
-    return [r for r, file in zip(ranges, files, strict=True) if not (file.exists() and file.stat().st_size)]
-
-
 def finish(path: str | os.PathLike) -> None:
-    """Mark a store as complete."""
-    with _reporting_full_disk(path):
+    """Mark a store as complete.
+
+    Raises:
+        EnsembleError: micrographs are missing.
+    """
+    if left := pending(path):
+        count = sum(part.stop - part.start for part in left)
+        raise EnsembleError(f"{path} cannot be finished: {count} micrographs have not been written")
+    with reporting_full_disk(path):
         zarr.open_group(path, mode="r+").attrs["complete"] = True
 
 
@@ -190,11 +131,11 @@ def write_ensemble(
         OSError: the disk is full; nothing is left behind, and what was there before stays.
     """
     path = Path(path)
-    _check_free(path, overwrite)
+    check_free(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         create(dataset, partial)
-        names = [name for name in _IMAGES if name in dataset]
+        names = [name for name in IMAGES if name in dataset]
         with tqdm(
             total=dataset.sizes["sample"], unit="image", desc=path.name, disable=None if progress else True
         ) as bar:
@@ -212,91 +153,19 @@ def write_coordinate(path: str | os.PathLike, coordinate: xr.DataArray) -> None:
     Raises:
         OSError: it cannot be written; the store stays as it was.
     """
-    alone = _for_disk(xr.Dataset(coords={coordinate.name: coordinate.variable}))
-    with _reporting_full_disk(path), _replacing(Path(path) / str(coordinate.name)) as partial:
+    alone = for_disk(xr.Dataset(coords={coordinate.name: coordinate.variable}))
+    encoding = {coordinate.name: {"compressors": COMPRESSORS}}
+    target = Path(path) / str(coordinate.name)
+    with reporting_full_disk(path), replacing(target) as partial:
         beside = partial.with_suffix(".store")
         try:
-            alone.to_zarr(beside, mode="w-", zarr_format=3, consolidated=False)
+            alone.to_zarr(beside, mode="w-", encoding=encoding, **_FORMAT)
             (beside / str(coordinate.name)).rename(partial)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
-    """Add samples to the end of a complete store; statistics computed before are dropped.
-
-    The longer store is made beside the old one and takes its place when it is complete.
-
-    Raises:
-        EnsembleError: factors, origin, reduction, licence, image size or variables differ from the store's.
-        OSError: the disk is full; the store stays as it was.
-    """
-    validate(dataset)
-    store = open_ensemble(path)
-    difference = space_of(store).difference(space_of(dataset))
-    if difference:
-        raise EnsembleError(f'attribute "process_space": {path} and what is appended differ in {difference}')
-    there, added = (d["micrograph"].shape[1:] for d in (store, dataset))
-    if there != added:
-        raise EnsembleError(f'variable "micrograph": {added} px does not fit {there} px of {path}')
-    if set(store.variables) != set(dataset.variables):
-        different = sorted(map(str, set(store.variables) ^ set(dataset.variables)))
-        raise EnsembleError(
-            f"{path} and what is appended do not hold the same variables: {', '.join(different)}"
-        )
-    for key in ("origin", "reduction", "licence", "attribution"):
-        if store.attrs[key] != dataset.attrs[key]:
-            raise EnsembleError(
-                f'attribute "{key}": {store.attrs[key]!r} of {path}, not {dataset.attrs[key]!r}'
-            )
-    space = space_of(store)
-    merged = space.observing([*space.observed_conditions, *space_of(dataset).observed_conditions])
-    provenance = json.loads(store.attrs["provenance"])
-    provenance.setdefault("appended", []).append(json.loads(dataset.attrs["provenance"]))
-    path = Path(path)
-    with _reporting_full_disk(path), _replacing(path) as partial:
-        shutil.copytree(path, partial, ignore=shutil.ignore_patterns("statistics*"))
-        more = _for_disk(_as_long_lists(partial, store, dataset.copy().load()))
-        more.attrs = {}
-        with zarr.config.set({"array.write_empty_chunks": True}):  # the file of a shard says that it is there
-            more.to_zarr(partial, append_dim="sample", consolidated=False)
-        group = zarr.open_group(partial, mode="r+")
-        group.attrs.update(
-            {**store.attrs, "process_space": merged.to_json(), "provenance": json.dumps(provenance)}
-        )
-
-
-def _as_long_lists(path: Path, store: xr.Dataset, dataset: xr.Dataset) -> xr.Dataset:
-    """Lists that samples carry, in a store at ``path`` and in what it takes, filled up with NaN alike."""
-    for name in (name for name in store.coords if store[name].ndim > 1):
-        (_, dim), length = store[name].dims, max(store[name].shape[1], dataset[name].shape[1])
-        there, added = (
-            one[name].variable.pad({dim: (0, length - one[name].shape[1])}) for one in (store, dataset)
-        )
-        if there.shape != store[name].shape:
-            write_coordinate(path, xr.DataArray(there, name=name))
-        dataset = dataset.drop_vars(name).assign_coords({name: added})
-    return dataset
-
-
-def _check_whole(path: Path, dataset: xr.Dataset) -> None:
-    if dataset.attrs["complete"] and zarr.open_array(path / "micrograph", mode="r").shards is None:
-        return  # written by others, whose empty chunks need no file
-    total = dataset.sizes["sample"]
-    left = sum(part.stop - part.start for part in pending(path))
-    if dataset.attrs["complete"] and left:
-        raise EnsembleError(
-            f'{path}, variable "micrograph": {left} of {total} micrographs are gone from the complete store; '
-            "put a copy of the store back, or make it anew"
-        )
-    if not dataset.attrs["complete"]:
-        raise EnsembleError(
-            f"{path} is half-written: {total - left} of {total} micrographs are there. Run the command that "
-            "wrote it again to finish it, or open it with allow_incomplete=True"
-        )
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
+def check_free(path: Path, overwrite: bool) -> None:
     """Refuse to write over a store unasked, and over anything else at all."""
     if not path.exists():
         return
@@ -311,7 +180,7 @@ def _check_free(path: Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write under, which takes its place at the end, or disappears on an error."""
     partial, old = (
         path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.{kind}") for kind in ("partial", "old")
@@ -326,7 +195,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _for_disk(dataset: xr.Dataset) -> xr.Dataset:
+def for_disk(dataset: xr.Dataset) -> xr.Dataset:
     """Coordinates in memory, text as zarr's variable-length strings, no encodings of an earlier store."""
     dataset = dataset.drop_encoding()
     for name in dataset.coords:
@@ -337,7 +206,7 @@ def _for_disk(dataset: xr.Dataset) -> xr.Dataset:
 
 
 @contextlib.contextmanager
-def _reporting_full_disk(path: str | os.PathLike) -> Iterator[None]:
+def reporting_full_disk(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -9,7 +9,6 @@ very micrographs they are compared with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ from scipy.stats import wasserstein_distance
 from tqdm import tqdm
 
 from ..ensemble import open_ensemble
-from ..statistics import DESCRIPTORS, measure_statistics
+from ..statistics import descriptor_names, measure_statistics
 from .matching import match
 from .report import RESAMPLES, Report, line, overall
 
@@ -30,8 +29,8 @@ SPLITS = 50  # random halves of the real micrographs of a condition
 class _Sample:
     """Structure of the tiles of one condition."""
 
-    two_point: np.ndarray  # (tile, vector)
-    descriptors: np.ndarray  # (tile, descriptor)
+    quantities: dict[str, np.ndarray]  # two_point (tile, vector), and descriptors (tile,)
+    units: dict[str, str]  # of each quantity
     specimen: np.ndarray  # (tile,)
     image: np.ndarray  # (tile,)
 
@@ -105,18 +104,11 @@ def evaluate(real: xr.Dataset | str, gen: xr.Dataset | str, seed: int = 0, split
 def _sample(tiles: xr.Dataset, statistics: xr.Dataset, condition: str) -> _Sample:
     rows = np.flatnonzero(tiles["condition"].values == condition)
     two_point = statistics["two_point"].values[rows].reshape(len(rows), -1).astype(float)
-    columns = np.column_stack([statistics[name].values[rows] for name in DESCRIPTORS])
+    names = descriptor_names(statistics, "px")
+    quantities = {"two_point": two_point} | {name: statistics[name].values[rows] for name in names}
+    units = {name: str(statistics[name].attrs["units"]) for name in quantities}
     specimen = np.array(tiles["specimen"].values[rows].tolist(), dtype=str)
-    return _Sample(two_point, columns, specimen, tiles["image"].values[rows])
-
-
-def _quantities() -> list[tuple[str, str, Callable[[_Sample], np.ndarray]]]:
-    """Name, unit and values of everything that is compared."""
-    quantities = [("two_point", "1", lambda sample: sample.two_point)]
-    for k, (name, (_, power)) in enumerate(DESCRIPTORS.items()):
-        unit = {0: "1", 1: "px"}.get(power, f"px{power}")
-        quantities.append((name, unit, lambda sample, k=k: sample.descriptors[:, k]))
-    return quantities
+    return _Sample(quantities, units, specimen, tiles["image"].values[rows])
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -154,8 +146,7 @@ def _distances(real: _Sample, gen: _Sample, splits: int, rng: np.random.Generato
     split, groups = real.groups()
     if len(np.unique(groups)) < 2:
         split = "none"
-    quantities = _quantities()
-    to_gen, to_real = (np.full((splits, len(quantities)), np.nan) for _ in range(2))
+    to_gen, to_real = (np.full((splits, len(real.quantities)), np.nan) for _ in range(2))
     sizes = []
     for i in range(splits):
         half, other = _halves(groups, rng) if split != "none" else (np.arange(len(real)), None)
@@ -164,14 +155,14 @@ def _distances(real: _Sample, gen: _Sample, splits: int, rng: np.random.Generato
         half = rng.choice(half, n, replace=False)
         drawn = rng.choice(len(gen), n, replace=False)
         other = None if other is None else rng.choice(other, n, replace=False)
-        for k, (_, _, values) in enumerate(quantities):
-            to_gen[i, k] = _distance(values(real)[half], values(gen)[drawn])
+        for k, (name, values) in enumerate(real.quantities.items()):
+            to_gen[i, k] = _distance(values[half], gen.quantities[name][drawn])
             if other is not None:
-                to_real[i, k] = _distance(values(real)[half], values(real)[other])
+                to_real[i, k] = _distance(values[half], values[other])
     return [
-        line("distance", name, unit, to_gen[:, k], to_real[:, k])
+        line("distance", name, real.units[name], to_gen[:, k], to_real[:, k])
         | {"n": int(np.median(sizes)), "split": split}
-        for k, (name, unit, _) in enumerate(quantities)
+        for k, name in enumerate(real.quantities)
     ]
 
 
@@ -181,14 +172,14 @@ def _spreads(real: _Sample, gen: _Sample, rng: np.random.Generator) -> list[dict
     counts_real = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=RESAMPLES)[:, groups]
     counts_gen = rng.multinomial(len(gen), np.full(len(gen), 1 / len(gen)), size=RESAMPLES)
     lines = []
-    for name, unit, values in _quantities():
-        of_real, of_gen = values(real), values(gen)
+    for name, of_real in real.quantities.items():
+        of_gen = gen.quantities[name]
         whole = tuple(float(_spread(v, np.ones((1, len(v))))[0]) for v in (of_gen, of_real))
         resampled = _spread(of_real, counts_real)
         if n_groups < 2:
             resampled = np.full_like(resampled, np.nan)
         lines.append(
-            line("spread", name, unit, _spread(of_gen, counts_gen), resampled, whole)
+            line("spread", name, real.units[name], _spread(of_gen, counts_gen), resampled, whole)
             | {"n": min(len(real), len(gen)), "split": split if n_groups > 1 else "none"}
         )
     return lines

@@ -9,12 +9,19 @@ from .descriptors import (
     by_specimen,
     descriptor_along,
     descriptor_comparison,
-    descriptor_names,
     evolution_path,
 )
 from .inspection import pairs_of_micrographs, pixel_sizes
 from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
-from .micrographs import choose, comparable, conditions_in, evolution_micrographs, seeds_along, side_by_side
+from .micrographs import (
+    choose,
+    comparable,
+    conditions_in,
+    evolution_micrographs,
+    micrograph_grid,
+    seeds_along,
+    side_by_side,
+)
 from .segmentation import segmentations
 from .spatial import two_point
 from .training import (
@@ -37,12 +44,12 @@ __all__ = [
     "coverage",
     "descriptor_along",
     "descriptor_comparison",
-    "descriptor_names",
     "evolution_micrographs",
     "evolution_path",
     "held_out_predictions",
     "level_counts",
     "loss_curves",
+    "micrograph_grid",
     "pairs_of_micrographs",
     "pixel_sizes",
     "predicted_against_measured",

@@ -15,23 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from ..process import PIXEL_SIZE, Factor, ProcessCondition, ProcessSpace
-from ..statistics.descriptors import DESCRIPTORS
 from .spatial import colour_of, is_generated
 from .style import FAINT, PREDICTED, apart, dress, legend, panel, with_unit, wrapped
 
 _MARKERS = ("o", "D", "s", "^")
-
-
-def descriptor_names(statistics: xr.Dataset) -> list[str]:
-    """The descriptors of a dataset, its variables with one number a micrograph, area fraction first."""
-    names = [
-        str(name) for name, v in statistics.data_vars.items() if v.dims == ("sample",) and v.dtype.kind == "f"
-    ]
-    known = list(DESCRIPTORS)
-    rank = {
-        name: known.index(name.removesuffix("_um")) for name in names if name.removesuffix("_um") in known
-    }
-    return sorted(names, key=lambda name: (rank.get(name, len(known)), name))
 
 
 def by_specimen(statistics: xr.Dataset, name: str) -> pd.DataFrame:

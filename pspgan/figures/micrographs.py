@@ -114,6 +114,35 @@ def side_by_side(
     return figure
 
 
+def micrograph_grid(dataset: xr.Dataset, conditions: Sequence[str] | None = None, n: int = 6) -> Figure:
+    """Micrographs of one ensemble, a row a condition, specimens in turn.
+
+    There is one scale bar where all have one pixel size, else each micrograph has its own.
+
+    Args:
+        dataset: an ensemble.
+        conditions: rows, in any notation; all conditions of the ensemble unless given.
+        n: micrographs a row, at most.
+
+    Raises:
+        ConditionError: a condition outside the process space.
+    """
+    rows = space_of(dataset).conditions(conditions) if conditions else conditions_in(dataset)
+    size = (_CELL * n + 0.8, _CELL * len(rows) + 0.4)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    grid = figure.subplots(len(rows), n, squeeze=False)
+    pixels = []
+    for axes, condition in zip(grid, rows, strict=True):
+        samples = choose(dataset, str(condition), n)
+        show(axes, dataset["micrograph"].isel(sample=samples).values)
+        axes[0].set_ylabel(condition.label, fontsize=9, color=INK)
+        pixels.append(dataset["um_per_px"].values[samples])
+    drawn = [one for one in grid.ravel() if one.images]
+    if drawn:
+        scale_bars(drawn, np.concatenate(pixels), at=-1)
+    return figure
+
+
 def seeds_along(dataset: xr.Dataset, conditions: Sequence[str], n: int) -> tuple[list[int], np.ndarray]:
     """Latent seeds that an ensemble holds for every one of some conditions, and where they are.
 

@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
-from ..statistics.two_point import radial_average
+from ..statistics.profiles import radial_average
 from .style import FAINT, GENERATED, REAL, SEQUENTIAL, dress, legend
 
 _REACH = 16  # px: longest component of the vectors that a map shows

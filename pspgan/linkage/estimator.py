@@ -37,7 +37,8 @@ class Linkage(BaseEstimator):
         regressor: ``"ridge"``, ``"gaussian_process"``, ``"mean"`` (no dependence on process: the floor), or
             ``"auto"``, the one of the three with the smallest error on held-out specimens (on held-out
             conditions where generated micrographs stand beside others), target by target.
-        descriptors: names of the descriptors to predict; None takes all that the statistics hold.
+        descriptors: names of the descriptors to predict; None takes all that the statistics hold, lengths in
+            micrometres where the pixel size is known and else in pixels.
         seed: of the randomised solver for large principal component problems and of the resampling.
 
     Attributes:
@@ -46,6 +47,7 @@ class Linkage(BaseEstimator):
         targets_, units_: names and units of what is predicted.
         regressors_: target -> regressor in use.
         table_: the specimens (`SpecimenTable`).
+        settings_, phases_: with which statistics were computed; new micrographs are measured with them, too.
         validation_: scores on held-out specimens and held-out conditions, a line a fit, target and kind of
             group: see `pspgan.linkage.validation.validate`. Where real (or simulated) and generated ensembles
             are given, three fits (real, generated, both) are all tested on held-out *real* specimens and
@@ -83,7 +85,7 @@ class Linkage(BaseEstimator):
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must lie between 0 and {2**32 - 1}")
         opened = open_all(ensembles)
-        statistics = statistics_of(opened)
+        statistics, self.settings_, self.phases_ = statistics_of(opened)
         origin = np.array([ensemble.attrs["origin"] for ensemble in opened])
         tested, _ = fits_of(origin)
         reference = [s for s, o in zip(statistics, origin, strict=True) if o == tested]
@@ -160,7 +162,8 @@ class Linkage(BaseEstimator):
         """
         check_is_fitted(self, "models_")
         (opened,) = open_all([ensemble], self.space_)
-        values = self.basis_.transform(statistics_of([opened])[0])
+        (statistics,), _, _ = statistics_of([opened], self.settings_, self.phases_)
+        values = self.basis_.transform(statistics)
         coords = {
             name: ("sample", np.array(opened[name].values.tolist(), dtype=str))
             for name in ("condition", "specimen")
@@ -217,6 +220,7 @@ class Linkage(BaseEstimator):
         linkage = cls(**stored.settings)
         linkage._assemble(stored.space, stored.basis, stored.table, stored.regressors)
         linkage.validation_ = stored.validation
+        linkage.settings_, linkage.phases_ = stored.statistics, stored.phases
         return linkage
 
     def conditions(self, many: Iterable[ConditionLike] | ConditionLike) -> list[ProcessCondition]:
@@ -266,7 +270,8 @@ def link(
 
     Args:
         stores: ensembles, real or simulated, generated, or both.
-        out: folder that is written: ``linkage.json``, ``table.npz``, ``validation.csv``, ``summary.txt``.
+        out: folder that is written: ``linkage.json``, ``table.npz``, ``validation.csv``, ``summary.txt``, and
+            ``classifier.safetensors`` where one made the phases.
         n_components, regressor, descriptors, seed: as for `Linkage`.
         overwrite: replace the folder.
 

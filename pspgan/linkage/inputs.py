@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ..ensemble import open_ensemble, space_of, validate
 from ..process import ProcessSpace
-from ..statistics import check_comparable, measure_statistics, open_statistics, settings_of
+from ..statistics import (
+    Phases,
+    check_comparable,
+    common_settings,
+    descriptor_names,
+    measure_statistics,
+    open_statistics,
+    settings_of,
+    stored_phases,
+)
 
 
 def open_all(
@@ -48,12 +58,23 @@ def observing(ensembles: Sequence[xr.Dataset]) -> ProcessSpace:
 
 
 def join(statistics: Sequence[xr.Dataset]) -> xr.Dataset:
-    bare = [s.reset_coords(drop=True) for s in statistics]
+    """Two-point statistics and descriptors of several ensembles, one after the other."""
+    bare = [s[["two_point", *descriptor_names(s)]].reset_coords(drop=True) for s in statistics]
     return xr.concat(bare, "sample", combine_attrs="override", join="exact") if len(bare) > 1 else bare[0]
 
 
-def statistics_of(ensembles: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+def statistics_of(
+    ensembles: Sequence[xr.Dataset], settings: dict[str, Any] | None = None, phases: Phases | None = None
+) -> tuple[list[xr.Dataset], dict[str, Any], Phases]:
     """Statistics of ensembles, all computed alike: from their stores, in memory for datasets that have none.
+
+    Args:
+        ensembles: datasets.
+        settings, phases: with which to measure, and with which stores must agree; by default those of the
+            stores, or of `common_settings`.
+
+    Returns:
+        A dataset an ensemble, and what all were measured with.
 
     Raises:
         StatisticsError: a store without current statistics, or statistics of different settings.
@@ -66,14 +87,17 @@ def statistics_of(ensembles: Sequence[xr.Dataset]) -> list[xr.Dataset]:
                 f"this dataset is a part of {ensemble.encoding['source']}, whose statistics are of all its "
                 "micrographs; write the part to a store of its own, or measure it in memory: .drop_encoding()"
             )
-    check_comparable(*(s for s in stored if s is not None))
-    if all(s is None for s in stored):
-        return measure_statistics(*ensembles)
-    settings = next(settings_of(s) for s in stored if s is not None)
-    return [
-        measure_statistics(e, settings=settings)[0] if s is None else s
+    there = [s for s in stored if s is not None]
+    check_comparable(*there, settings=settings)
+    if settings is None:
+        settings = settings_of(there[0]) if there else common_settings(ensembles)
+    if phases is None:
+        phases = stored_phases(there[0]) if there else Phases.from_settings(settings["phases"])
+    found = [
+        measure_statistics(e, settings=settings, phases=phases)[0] if s is None else s
         for e, s in zip(ensembles, stored, strict=True)
     ]
+    return found, settings, phases
 
 
 def _aligned(ensemble: xr.Dataset, statistics: xr.Dataset) -> bool:

@@ -18,6 +18,7 @@ import xarray as xr
 
 from .. import __version__
 from ..process import ProcessSpace
+from ..statistics import CLASSIFIER, Phases
 from .structure import SpecimenTable, StructureBasis
 from .validation import SCORES
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .estimator import Linkage
 
 SCHEMA = "pspgan-linkage"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Stored:
     table: SpecimenTable
     regressors: list[str]
     validation: pd.DataFrame
+    statistics: dict[str, Any]
+    phases: Phases
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
@@ -60,6 +63,7 @@ def save(linkage: Linkage, folder: Path, *, overwrite: bool) -> Path:
         "process_space": json.loads(linkage.space_.to_json()),
         "descriptors": list(basis.descriptors),
         "units": list(basis.units),
+        "statistics": linkage.settings_,
         "regressors": [linkage.regressors_[target] for target in linkage.targets_],
     }
     arrays = {f"table_{f.name}": getattr(linkage.table_, f.name) for f in dataclasses.fields(SpecimenTable)}
@@ -74,6 +78,7 @@ def save(linkage: Linkage, folder: Path, *, overwrite: bool) -> Path:
         np.savez_compressed(partial / "table.npz", **arrays)
         linkage.validation_.to_csv(partial / "validation.csv", index=False)
         (partial / "summary.txt").write_text(linkage.summary() + "\n")
+        linkage.phases_.save_classifier(partial / CLASSIFIER)
         if folder.exists():
             shutil.rmtree(folder)
         os.rename(partial, folder)
@@ -116,7 +121,12 @@ def load(folder: Path) -> Stored:
             validation[name] = [float(text) if text else np.nan for text in validation[name]]
         validation["groups"] = validation["groups"].astype(int)
         space = ProcessSpace.from_json(json.dumps(meta["process_space"]))
-        return Stored(meta["settings"], space, basis, table, meta["regressors"], validation)
+        copy = folder / CLASSIFIER
+        statistics = meta["statistics"]
+        phases = Phases.from_settings(statistics["phases"], classifier=copy if copy.is_file() else None)
+        return Stored(
+            meta["settings"], space, basis, table, meta["regressors"], validation, statistics, phases
+        )
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{folder} cannot be read as a linkage: {error}; fit it again (pspgan link)"

@@ -10,7 +10,7 @@ import xarray as xr
 from sklearn.decomposition import PCA
 
 from ..process import ProcessSpace
-from ..statistics import DESCRIPTORS
+from ..statistics import descriptor_names
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class StructureBasis:
         Args:
             statistics: of the reference ensembles, as `pspgan.statistics` writes them.
             n_components: how many principal components; fewer where there are fewer micrographs.
-            names: descriptors to keep; None keeps all that have values.
+            names: descriptors to keep; None keeps all that have values, but for lengths in pixels that are
+                known in micrometres wherever they are known: those would be the same target twice.
             seed: of the randomised solver that large problems use.
 
         Raises:
@@ -52,12 +53,12 @@ class StructureBasis:
         flat = two_point.values.reshape(len(two_point), -1).astype(float)
         n_components = min(n_components, len(flat) - 1, flat.shape[1])
         pca = PCA(n_components, random_state=seed).fit(flat)
-        in_order = [name for known in DESCRIPTORS for name in (known, f"{known}_um") if name in statistics]
-        available = [name for name in in_order if np.isfinite(statistics[name].values).any()]
+        every = descriptor_names(statistics)
+        available = [name for name in every if np.isfinite(statistics[name].values).any()]
         unknown = [name for name in names or () if name not in available]
         if unknown:
             raise ValueError(f'no values of descriptor "{unknown[0]}"; there are {", ".join(available)}')
-        kept = tuple(names) if names is not None else tuple(available)
+        kept = tuple(names) if names is not None else tuple(_once(statistics, available))
         mean = two_point.isel(sample=0, drop=True).copy(data=pca.mean_.reshape(two_point.shape[1:]))
         mean = mean.drop_vars([name for name in mean.coords if name not in mean.dims])
         units = tuple(str(statistics[name].attrs.get("units", "")) for name in kept)
@@ -168,6 +169,15 @@ class SpecimenTable:
         weight = np.where(np.isfinite(self.within), (self.micrographs - 1)[:, None], 0)
         with np.errstate(invalid="ignore"):
             return np.sqrt((np.nan_to_num(self.within) * weight).sum(axis=0) / weight.sum(axis=0))
+
+
+def _once(statistics: xr.Dataset, names: Sequence[str]) -> list[str]:
+    """Leave out what is in pixels where the same in micrometres misses nothing."""
+
+    def known(name: str) -> np.ndarray:
+        return np.isfinite(statistics[name].values)
+
+    return [name for name in names if f"{name}_um" not in names or (known(name) & ~known(f"{name}_um")).any()]
 
 
 def _nan_mean(block: np.ndarray) -> np.ndarray:

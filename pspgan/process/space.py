@@ -135,7 +135,7 @@ class ProcessSpace:
         rows = zip(*columns.values(), strict=True)
         return space.observing(space.condition(list(row)) for row in rows)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Factor names, in order."""
         return tuple(factor.name for factor in self.factors)
@@ -187,6 +187,8 @@ class ProcessSpace:
         '800-90-Q-0.2'
         """
         if isinstance(condition, ProcessCondition):
+            if condition.space is self:
+                return condition
             condition = condition.as_dict()
         try:
             if isinstance(condition, str):

@@ -10,7 +10,6 @@ from ..figures import (
     conditions_in,
     descriptor_along,
     descriptor_comparison,
-    descriptor_names,
     evolution_path,
 )
 from ..figures.descriptors import descriptor_label
@@ -18,7 +17,7 @@ from ..figures.spatial import autocorrelation
 from ..figures.spatial import two_point as two_point_figure
 from ..figures.style import unit_text, with_unit
 from ..process import Factor, ProcessCondition
-from ..statistics import settings_of
+from ..statistics import descriptor_names, settings_of
 from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text
 from .images import MOST, strip
 from .inputs import Inputs, evenly
@@ -114,9 +113,7 @@ def _shown_descriptors(inputs: Inputs) -> list[str]:
     """Descriptors with values in every ensemble: in µm where every pixel size is known, else in pixels."""
     every = list(inputs.statistics.values())
     scaled = all(np.isfinite(one["um_per_px"].values).all() for one in every)
-    names = [name for name in descriptor_names(every[0]) if not name.endswith("_um")]
-    if scaled:
-        names = [f"{name}_um" if f"{name}_um" in every[0] else name for name in names]
+    names = descriptor_names(every[0], "um" if scaled else "px")
     return [
         name for name in names if all(name in one and np.isfinite(one[name].values).any() for one in every)
     ]

@@ -183,9 +183,10 @@ def limits(inputs: Inputs) -> Section:
             " between levels, or new combinations of levels, and nothing here can confirm them."
         )
     if isinstance(inputs.statistics, dict):
-        method = settings_of(inputs.statistics[inputs.reference])["method"]
+        settings = settings_of(inputs.statistics[inputs.reference])
         items.append(
-            f"Statistics and descriptors rest on a segmentation of grey levels into two phases ({method})."
-            " Uneven illumination, etching and contrast enter as if they were structure."
+            f"Statistics and descriptors rest on a segmentation into {', '.join(settings['names'])} (method"
+            f" {settings['phases']['method']}). Uneven illumination, etching and contrast enter as if they"
+            " were structure."
         )
     return Section("limits", "Limits", [Items(items)])

@@ -25,9 +25,13 @@ RESERVED = (
     "sample", "y", "x", "micrograph", "phase", "condition", "specimen", "um_per_px", "microconstituent",
     "image", "offset_y", "offset_x", "split", "seed", "observed", "statistics",
     "two_point", "dy", "dx", "correlation", "area_fraction", "particle_density", "particle_density_um",
-    "mean_equivalent_diameter", "mean_equivalent_diameter_um", "mean_chord_length", "mean_chord_length_um",
-    "specific_interface_area", "specific_interface_area_um", "correlation_length", "correlation_length_um",
-    "micrographs", "specimens", "probability",
+    "mean_equivalent_diameter", "mean_equivalent_diameter_um", "nearest_neighbour_distance",
+    "nearest_neighbour_distance_um", "mean_chord_length", "mean_chord_length_um", "mean_intercept_length",
+    "mean_intercept_length_um", "grain_size_number", "specific_interface_area", "specific_interface_area_um",
+    "correlation_length", "correlation_length_um", "euler_number_density", "euler_number_density_um",
+    "connectivity", "interlamellar_spacing", "interlamellar_spacing_um", "denuded_zone_width",
+    "denuded_zone_width_um", "lineal_path", "chord_length_distribution", "direction", "length", "step",
+    "angle", "micrographs", "specimens", "probability",
 )
 # fmt: on
 

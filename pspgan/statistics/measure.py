@@ -3,13 +3,15 @@
 Micrographs of several ensembles are compared at the same pixel: each is area-averaged up to the coarsest
 reduction among them, cut into phases, and measured without assuming periodicity, up to the same cutoff. One
 correlation is enough for two phases: (0, 0), (0, 1) and (1, 0) follow from (1, 1) and the area fraction,
-exactly in a periodic field and but for the pixels along the border in any other.
+exactly in a periodic field and but for the pixels along the border in any other. Of more phases the
+autocorrelation of each but the first is kept, unless others are asked for.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,15 +20,14 @@ import xarray as xr
 
 from .. import __version__
 from ..sources.imaging import area_average
-from .descriptors import descriptors
-from .phases import BACKGROUND, METHODS, one_hot, segment
+from .descriptors import check_zone, descriptors, distributions
+from .phases import Phases, phases_of
 from .two_point import ENGINES, import_pymks, largest_cutoff, two_point_statistics
 
 LONGEST_CUTOFF = 32  # px, unless asked for
 
-_BLOCK_PIXELS = 2**23  # measured at once
+_BLOCK_PIXELS = 2**21  # measured at once
 _CHECKED_BY_PYMKS = 3  # micrographs an ensemble
-_N_PHASES = 2
 
 
 class StatisticsError(ValueError):
@@ -38,9 +39,9 @@ def common_settings(
     *,
     reduction: int | None = None,
     cutoff: int | None = None,
-    method: str = "otsu",
-    background: float = BACKGROUND,
-    correlations: Sequence[tuple[int, int]] = ((1, 1),),
+    phases: Phases | str | os.PathLike = "otsu",
+    correlations: Sequence[tuple[int, int]] | None = None,
+    zone: tuple[str, str] | None = None,
     engine: str = "native",
 ) -> dict[str, Any]:
     """Settings with which all these ensembles can be measured; the arguments are `compute_statistics`'s.
@@ -51,14 +52,14 @@ def common_settings(
     """
     if not ensembles:
         raise StatisticsError("no ensemble was given: pspgan stats real.zarr gen.zarr")
-    if method not in METHODS:
-        raise StatisticsError(f'method "{method}" is none of {", ".join(METHODS)}')
     if engine not in ENGINES:
         raise StatisticsError(f'engine "{engine}" is none of {", ".join(ENGINES)}')
-    pairs = [[int(state) for state in pair] for pair in correlations]
-    for pair in pairs:
-        if len(pair) != 2 or not all(0 <= state < _N_PHASES for state in pair):
-            raise StatisticsError(f"correlation {pair} is no pair of the phases 0 (dark) and 1 (bright)")
+    try:
+        phases = phases_of(phases)
+        if zone is not None:
+            check_zone(zone, phases.names)
+    except ValueError as error:
+        raise StatisticsError(str(error)) from None
     if reduction is None:
         reduction = max(int(ensemble.attrs["reduction"]) for ensemble in ensembles)
     if reduction < 1:
@@ -73,22 +74,26 @@ def common_settings(
     return {
         "reduction": int(reduction),
         "cutoff": min(limit, LONGEST_CUTOFF) if cutoff is None else int(cutoff),
-        "method": method,
-        "background": float(background),
-        "correlations": pairs,
+        "phases": phases.settings(),
+        "names": list(phases.names),
+        "correlations": _pairs(correlations, phases.names),
+        "zone": None if zone is None else list(zone),
         "periodic": False,
         "engine": engine,
         "version": __version__,
     }
 
 
-def measure_statistics(*ensembles: xr.Dataset, settings: Mapping[str, Any] | None = None) -> list[xr.Dataset]:
+def measure_statistics(
+    *ensembles: xr.Dataset, settings: Mapping[str, Any] | None = None, phases: Phases | None = None
+) -> list[xr.Dataset]:
     """Compute in memory what `compute_statistics` writes, of datasets that need not lie in a store.
 
     Args:
         ensembles: datasets of the schema; give together those that are to be compared.
         settings: as `settings_of` reads them, to measure as other statistics were measured; by default those
             of `common_settings`.
+        phases: how micrographs become phases; by default as the settings say, or Otsu's method.
 
     Returns:
         One dataset an ensemble, as `open_statistics` gives it.
@@ -97,41 +102,92 @@ def measure_statistics(*ensembles: xr.Dataset, settings: Mapping[str, Any] | Non
         StatisticsError: an ensemble cannot be measured with these settings.
     """
     if settings is None:
-        settings = common_settings(ensembles)
+        settings = common_settings(ensembles, phases=phases or "otsu")
     else:
         common_settings(ensembles, reduction=settings["reduction"], cutoff=settings["cutoff"])
+    phases = phases or Phases.from_settings(settings["phases"])
     return [
         with_conditions(
-            measure_part(ensemble, slice(0, ensemble.sizes["sample"]), settings), ensemble, settings
+            measure(
+                ensemble["micrograph"],
+                ensemble["um_per_px"].values,
+                factor_of(ensemble, settings["reduction"]),
+                settings,
+                phases,
+            ),
+            ensemble,
+            settings,
         )
         for ensemble in ensembles
     ]
 
 
-def measure_part(ensemble: xr.Dataset, part: slice, settings: Mapping[str, Any]) -> xr.Dataset:
-    """Statistics of consecutive samples: ``two_point`` (sample, dy, dx, correlation), descriptors (sample,).
+def measure(
+    micrograph: np.ndarray | xr.DataArray,
+    um_per_px: np.ndarray,
+    factor: int,
+    settings: Mapping[str, Any],
+    phases: Phases,
+) -> xr.Dataset:
+    """Statistics of micrographs, of a few at a time.
 
     Args:
-        ensemble: dataset of the schema, lazy or in memory.
-        part: samples to measure, with explicit ``start`` and ``stop``.
+        micrograph: grey levels, (sample, y, x) uint8; read as they are needed where they are lazy.
+        um_per_px: size of their pixels, (sample,).
+        factor: pixels, along each axis, in one that is measured.
         settings: as `common_settings` gives them.
+        phases: how they become phases.
+
+    Returns:
+        ``two_point`` (sample, dy, dx, correlation) float32, and what `descriptors` and `distributions` give.
     """
-    block = max(1, _BLOCK_PIXELS // math.prod(ensemble["micrograph"].shape[1:]))
-    starts = range(part.start, part.stop, block)
-    blocks = [_measure(ensemble, slice(i, min(i + block, part.stop)), settings) for i in starts]
-    attrs = {"settings": json.dumps(dict(settings)), "micrographs": ensemble.sizes["sample"]}
-    return xr.concat(blocks, "sample").assign_attrs(attrs)
+    block = max(1, _BLOCK_PIXELS // math.prod(micrograph.shape[1:]))
+    parts = [slice(i, i + block) for i in range(0, len(micrograph), block)]
+    blocks = [
+        _measure(np.asarray(micrograph[one]), um_per_px[one], factor, settings, phases) for one in parts
+    ]
+    return xr.concat(blocks, "sample", data_vars="minimal", coords="minimal", combine_attrs="override")
+
+
+def _measure(
+    micrograph: np.ndarray, um_per_px: np.ndarray, factor: int, settings: Mapping[str, Any], phases: Phases
+) -> xr.Dataset:
+    phase, states = _phases(area_average(micrograph, factor), phases)
+    scale = np.asarray(um_per_px, float) * factor
+    cutoff, names = settings["cutoff"], settings["names"]
+    component = np.arange(-cutoff, cutoff + 1)
+    two_point = xr.DataArray(
+        _two_point(states, settings).astype(np.float32),
+        {
+            "dy": ("dy", component, {"units": "px"}),
+            "dx": ("dx", component, {"units": "px"}),
+            "correlation": [",".join(map(str, pair)) for pair in settings["correlations"]],
+        },
+        ("sample", "dy", "dx", "correlation"),
+        attrs={"long_name": "two-point statistics", "units": "1"},
+    )
+    zone = settings["zone"] and tuple(settings["zone"])
+    lengths = distributions(phase, scale, phases=names, longest=max(cutoff, 1)).drop_vars("um_per_px")
+    return lengths.assign(two_point=two_point, **descriptors(phase, scale, phases=names, zone=zone).data_vars)
 
 
 def with_conditions(statistics: xr.Dataset, ensemble: xr.Dataset, settings: Mapping[str, Any]) -> xr.Dataset:
-    """Add the ensemble's coordinates along ``sample``, ``um_per_px`` being that of the measured pixel."""
+    """Add the ensemble's coordinates along ``sample``, ``um_per_px`` being that of the measured pixel.
+
+    ``attrs`` keep the settings, and how many micrographs there are.
+    """
     along_sample = {name: c for name, c in ensemble.coords.items() if c.dims == ("sample",)}
-    scale = ensemble["um_per_px"].values * _factor(ensemble, settings["reduction"])
+    scale = ensemble["um_per_px"].values * factor_of(ensemble, settings["reduction"])
     along_sample["um_per_px"] = ensemble["um_per_px"].copy(data=scale)
-    return statistics.assign_coords(along_sample)
+    return statistics.assign_coords(along_sample).assign_attrs(attributes(ensemble, settings))
 
 
-def pymks_deviation(ensemble: xr.Dataset, settings: Mapping[str, Any]) -> float:
+def attributes(ensemble: xr.Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What statistics say of themselves."""
+    return {"settings": json.dumps(dict(settings)), "micrographs": ensemble.sizes["sample"]}
+
+
+def pymks_deviation(ensemble: xr.Dataset, settings: Mapping[str, Any], phases: Phases) -> float:
     """Largest difference between the two engines on a few micrographs; NaN where PyMKS is not installed."""
     try:
         import_pymks()
@@ -139,8 +195,9 @@ def pymks_deviation(ensemble: xr.Dataset, settings: Mapping[str, Any]) -> float:
         return math.nan
     n = ensemble.sizes["sample"]
     samples = np.unique(np.linspace(0, n - 1, min(n, _CHECKED_BY_PYMKS)).astype(int))
-    phase = _phases(ensemble, samples, settings)
-    native, pymks = (_two_point(phase, {**settings, "engine": engine}) for engine in ("native", "pymks"))
+    micrograph = ensemble["micrograph"][samples].values
+    _, states = _phases(area_average(micrograph, factor_of(ensemble, settings["reduction"])), phases)
+    native, pymks = (_two_point(states, {**settings, "engine": engine}) for engine in ENGINES)
     return float(np.abs(native - pymks).max())
 
 
@@ -148,7 +205,7 @@ def _name(ensemble: xr.Dataset) -> str:
     return ensemble.encoding.get("source", "an ensemble in memory")
 
 
-def _factor(ensemble: xr.Dataset, reduction: int) -> int:
+def factor_of(ensemble: xr.Dataset, reduction: int) -> int:
     """Pixels of the ensemble, along each axis, in one that is measured."""
     return reduction // int(ensemble.attrs["reduction"])
 
@@ -163,39 +220,34 @@ def _largest_cutoff(ensemble: xr.Dataset, reduction: int) -> int:
     n, *shape = ensemble["micrograph"].shape
     if not n:
         raise StatisticsError(f"{_name(ensemble)} holds no micrographs")
-    height, width = (length // _factor(ensemble, reduction) for length in shape)
+    height, width = (length // factor_of(ensemble, reduction) for length in shape)
     if min(height, width) < 2:
         raise StatisticsError(f"{_name(ensemble)}: reduction {reduction} leaves {height} x {width} px")
     return largest_cutoff((height, width))
 
 
-def _phases(ensemble: xr.Dataset, samples: slice | np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-    """Phases of some micrographs at the measured pixel, (sample, y, x)."""
-    factor = _factor(ensemble, settings["reduction"])
-    micrograph = area_average(ensemble["micrograph"][samples].values, factor)
-    return segment(micrograph, settings["method"], background=settings["background"])
+def _pairs(correlations: Sequence[tuple[int, int]] | None, names: Sequence[str]) -> list[list[int]]:
+    if correlations is None:
+        return [[state, state] for state in range(1, len(names))]
+    pairs = [[int(state) for state in pair] for pair in correlations]
+    for pair in pairs:
+        if len(pair) != 2 or not all(0 <= state < len(names) for state in pair):
+            known = ", ".join(f"{i} ({name})" for i, name in enumerate(names))
+            raise StatisticsError(f"correlation {pair} is no pair of the phases {known}")
+    if not pairs:
+        raise StatisticsError("correlations is empty: give at least one pair of phases, such as (1, 1)")
+    return pairs
 
 
-def _two_point(phase: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-    states = one_hot(phase, _N_PHASES)
+def _phases(micrograph: np.ndarray, phases: Phases) -> tuple[np.ndarray, np.ndarray]:
+    """Phase of every pixel, (sample, y, x), and share of every state, (sample, y, x, state)."""
+    if phases.method == "primitive":
+        shares = phases.transform(micrograph)
+        return shares.argmax(axis=-1).astype(np.uint8), shares
+    phase = phases.segment(micrograph)
+    return phase, phase[..., None] == np.arange(phases.n_states)
+
+
+def _two_point(states: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
     periodic, cutoff, engine = (settings[name] for name in ("periodic", "cutoff", "engine"))
     return two_point_statistics(states, settings["correlations"], periodic, cutoff, engine=engine)
-
-
-def _measure(ensemble: xr.Dataset, part: slice, settings: Mapping[str, Any]) -> xr.Dataset:
-    phase = _phases(ensemble, part, settings)
-    um_per_px = ensemble["um_per_px"].values[part] * _factor(ensemble, settings["reduction"])
-    component = np.arange(-settings["cutoff"], settings["cutoff"] + 1)
-    attrs = {"long_name": "two-point statistics", "units": "1"}
-    values = _two_point(phase, settings).astype(np.float32)
-    two_point = xr.DataArray(
-        values,
-        {
-            "dy": ("dy", component, {"units": "px"}),
-            "dx": ("dx", component, {"units": "px"}),
-            "correlation": [",".join(map(str, pair)) for pair in settings["correlations"]],
-        },
-        ("sample", "dy", "dx", "correlation"),
-        attrs=attrs,
-    )
-    return xr.Dataset({"two_point": two_point, **descriptors(phase, um_per_px).data_vars})

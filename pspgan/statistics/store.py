@@ -1,16 +1,15 @@
 """Statistics of whole ensembles, kept in the group ``statistics/`` of their stores.
 
-The group holds ``two_point`` (sample, dy, dx, correlation) float32 and the descriptors, (sample,) each. It is
-computed shard by shard under another name, and renamed when it is complete.
+The group holds ``two_point`` (sample, dy, dx, correlation) float32, the descriptors, (sample,) each, and
+distributions of lengths, (sample, phase, direction, length).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +17,35 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from ..ensemble import SHARD, open_ensemble
+from ..ensemble import open_ensemble
 from ..ensemble.damage import naming_its_damage
-from .measure import StatisticsError, common_settings, measure_part, pymks_deviation, with_conditions
-from .phases import BACKGROUND
+from ..scheduling import check_scheduler
+from .measure import StatisticsError, common_settings, with_conditions
+from .phases import CLASSIFIER, Phases, phases_of
+from .streaming import GROUP, write_statistics
 
-GROUP = "statistics"
 # Settings that must agree between statistics that are compared.
-COMPARED = ("reduction", "cutoff", "method", "background", "correlations", "periodic")
-
-_PARTIAL, _REPLACED = "statistics.partial", "statistics.replaced"
+COMPARED = ("reduction", "cutoff", "phases", "correlations", "zone", "periodic")
 
 
 def compute_statistics(
     *stores: str | os.PathLike,
     reduction: int | None = None,
     cutoff: int | None = None,
-    method: str = "otsu",
-    background: float = BACKGROUND,
-    correlations: Sequence[tuple[int, int]] = ((1, 1),),
+    phases: Phases | str | os.PathLike = "otsu",
+    correlations: Sequence[tuple[int, int]] | None = None,
+    zone: tuple[str, str] | None = None,
     engine: str = "native",
+    scheduler: str = "threads",
+    workers: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> list[xr.Dataset]:
     """Compute two-point statistics and descriptors of ensembles alike, and write them into their stores.
 
-    Stores that hold statistics of the same settings and of all their micrographs are left as they are.
+    Micrographs are read, measured and written 256 at a time, so that memory does not grow with the ensemble.
+    What a killed call has done is kept by the same call. Stores that hold statistics of the same settings and
+    of all their micrographs are left as they are.
 
     Args:
         stores: paths of ensembles; give together those that are to be compared.
@@ -51,11 +53,16 @@ def compute_statistics(
             the stores. A multiple of every store's own.
         cutoff: longest component of a vector, in those pixels; by default the longest that every store
             allows, at most 32.
-        method, background: how micrographs become phases, see `segment`.
-        correlations: pairs of phases, 0 dark and 1 bright.
+        phases: how micrographs become phases: a `Phases`, the name of its method, or the file of a saved
+            classifier.
+        correlations: pairs of phases; by default each phase but the first with itself.
+        zone: names of the network and of the particles beside it, to measure the denuded zone between them.
         engine: ``"native"`` or ``"pymks"``, see `two_point_statistics`. Where PyMKS can be imported, a few
             micrographs of each store are computed by both, and ``attrs["pymks_max_deviation"]`` keeps how far
             they differ.
+        scheduler: ``"threads"``, ``"processes"``, or the address of a dask scheduler,
+            ``"tcp://host:8786"``, whose workers see the stores under the same paths.
+        workers: threads or processes; by default one a core.
         overwrite: compute again what is already there.
         progress: show a bar on a terminal, and say what is skipped.
 
@@ -64,22 +71,32 @@ def compute_statistics(
 
     Raises:
         StatisticsError: an ensemble is empty or too small, its reduction does not divide the asked one, or a
-            cutoff, method, correlation or engine does not fit.
-        EnsembleError: a store is no ensemble, or half-written.
+            cutoff, phase, correlation, zone or engine does not fit.
+        EnsembleError: a store is no ensemble, half-written or damaged.
+        ValueError: no such scheduler, or no number of workers.
     """
     ensembles = [open_ensemble(store) for store in stores]
     settings = common_settings(
         ensembles,
         reduction=reduction,
         cutoff=cutoff,
-        method=method,
-        background=background,
+        phases=phases,
         correlations=correlations,
+        zone=zone,
         engine=engine,
     )
+    check_scheduler(scheduler, workers)
     for store, ensemble in zip(stores, ensembles, strict=True):
         if overwrite or not _is_current(ensemble, settings):
-            _compute(Path(store), ensemble, settings, progress)
+            write_statistics(
+                Path(store),
+                ensemble,
+                settings,
+                phases_of(phases),
+                scheduler=scheduler,
+                workers=workers,
+                progress=progress,
+            )
         elif progress:
             tqdm.write(f"{store}: statistics of these settings are there, nothing to do", file=sys.stderr)
     return [open_statistics(store) for store in stores]
@@ -92,9 +109,10 @@ def open_statistics(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
         ensemble: path of a store, or the dataset that `open_ensemble` gave; always the whole store is meant.
 
     Returns:
-        ``two_point`` (sample, dy, dx, correlation), the descriptors (sample,), and the ensemble's coordinates
+        ``two_point`` (sample, dy, dx, correlation), the descriptors (sample,), ``lineal_path`` and
+        ``chord_length_distribution`` (sample, phase, direction, length), and the ensemble's coordinates
         (conditions, specimen), with ``um_per_px`` of the pixel that was measured. `settings_of` reads the
-        settings.
+        settings, `stored_phases` how phases were told apart.
 
     Raises:
         StatisticsError: there are none, they are damaged, or micrographs were added since.
@@ -107,7 +125,8 @@ def open_statistics(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
     again = f"compute them again: pspgan stats {path}"
     try:
         statistics = xr.open_zarr(path, group=GROUP, consolidated=False, chunks=None)
-        names, settings = statistics["correlation"].values.tolist(), settings_of(statistics)
+        settings = settings_of(statistics)
+        texts = {name: statistics[name].values.tolist() for name in ("correlation", "phase", "direction")}
         missing = {"two_point", *COMPARED} - {*statistics.data_vars, *settings}
     except Exception as error:  # damaged metadata let zarr and xarray fail in any way
         raise StatisticsError(
@@ -123,7 +142,8 @@ def open_statistics(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
             f"{path}: the statistics are of {measured} micrographs, the store holds {n}; {again}"
         )
     statistics = with_conditions(statistics, ensemble, settings)
-    statistics["correlation"] = np.array(names, dtype=str)
+    for name, values in texts.items():
+        statistics[name] = (statistics[name].dims, np.array(values, dtype=str))
     statistics.encoding["source"] = str(path)
     return statistics
 
@@ -133,18 +153,32 @@ def settings_of(statistics: xr.Dataset) -> dict[str, Any]:
     return json.loads(statistics.attrs["settings"])
 
 
-def check_comparable(*statistics: xr.Dataset) -> None:
+def stored_phases(statistics: xr.Dataset) -> Phases:
+    """How the phases of statistics in a store were told apart; a classifier is the store's own copy."""
+    settings = settings_of(statistics)
+    copy = Path(statistics.encoding["source"]) / GROUP / CLASSIFIER
+    return Phases.from_settings(settings["phases"], classifier=copy if copy.exists() else None)
+
+
+def check_comparable(*statistics: xr.Dataset, settings: Mapping[str, Any] | None = None) -> None:
     """Make sure that statistics were computed alike.
+
+    Args:
+        statistics: as `open_statistics` gives them.
+        settings: those of a linkage, with which they are to agree as well.
 
     Raises:
         StatisticsError: a setting differs; the message holds the command that computes all of them alike.
     """
-    settings = [settings_of(one) for one in statistics]
+    found = [_comparable(settings_of(one)) for one in statistics]
     paths = [one.encoding.get("source", "STORE") for one in statistics]
+    places = list(paths)
+    if settings is not None:
+        found, places = [*found, _comparable(settings)], [*places, "the linkage"]
     for name in COMPARED:
-        values = [one[name] for one in settings]
+        values = [one[name] for one in found]
         if any(value != values[0] for value in values):
-            listing = ", ".join(f"{value} in {path}" for value, path in zip(values, paths, strict=True))
+            listing = ", ".join(f"{value} in {place}" for value, place in zip(values, places, strict=True))
             raise StatisticsError(
                 f"statistics cannot be compared: {name} is {listing}; compute them together: "
                 f"pspgan stats {' '.join(paths)}"
@@ -159,41 +193,14 @@ def _source(ensemble: xr.Dataset) -> Path:
 
 def _is_current(ensemble: xr.Dataset, settings: dict[str, Any]) -> bool:
     try:
-        return settings_of(open_statistics(ensemble)) == settings
+        return _comparable(settings_of(open_statistics(ensemble))) == _comparable(settings)
     except StatisticsError:
         return False
 
 
-def _compute(path: Path, ensemble: xr.Dataset, settings: dict[str, Any], progress: bool) -> None:
-    """Write the group under another name, and give it its own when it is complete."""
-    partial, final, replaced = (path / name for name in (_PARTIAL, GROUP, _REPLACED))
-    for leftover in (partial, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)
-    n = ensemble.sizes["sample"]
-    deviation = pymks_deviation(ensemble, settings)
-    try:
-        with tqdm(
-            total=n, unit="image", desc=f"{path.name} statistics", disable=None if progress else True
-        ) as bar:
-            for start in range(0, n, SHARD):
-                measured = measure_part(ensemble, slice(start, min(start + SHARD, n)), settings)
-                _append(measured.assign_attrs(pymks_max_deviation=deviation), path)
-                bar.update(measured.sizes["sample"])
-        if final.exists():
-            final.rename(replaced)
-        partial.rename(final)
-    finally:
-        for leftover in (partial, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _append(measured: xr.Dataset, path: Path) -> None:
-    """Add a shard's samples to the partial group, which the first shard begins."""
-    if (path / _PARTIAL).exists():
-        measured.drop_vars(["dy", "dx", "correlation"]).to_zarr(
-            path, group=_PARTIAL, append_dim="sample", consolidated=False
-        )
-        return
-    measured["correlation"] = measured["correlation"].astype(np.dtypes.StringDType())
-    encoding = {name: {"chunks": variable.shape} for name, variable in measured.data_vars.items()}
-    measured.to_zarr(path, group=_PARTIAL, mode="w-", zarr_format=3, consolidated=False, encoding=encoding)
+def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without the place of a classifier, which its SHA-256 tells from others."""
+    phases = dict(settings["phases"])
+    if "classifier" in phases:
+        phases["classifier"] = {k: v for k, v in phases["classifier"].items() if k != "path"}
+    return {**settings, "phases": phases}

@@ -15,47 +15,53 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from types import ModuleType
+from typing import TypeVar
 
 import dask.array
 import numpy as np
-import scipy.fft
-import scipy.sparse
 import torch
 
-ENGINES = ("native", "pymks")
+from .correlate import correlate
 
-_BATCH_BYTES = 64 * 2**20  # of transforms held at once by the native engine
-# A pair count below this share of the pixels is rounding noise of the FFT: no pair is valid there.
-_NO_PAIR = 1e-12
+ENGINES = ("native", "pymks")
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+Array = TypeVar("Array", np.ndarray, torch.Tensor, dask.array.Array)
 
 
 def two_point_statistics(
-    phases: np.ndarray | torch.Tensor,
+    phases: Array,
     correlations: Sequence[tuple[int, int]] = ((0, 0), (0, 1)),
     periodic: bool = True,
     cutoff: int | None = None,
-    mask: np.ndarray | torch.Tensor | None = None,
+    mask: np.ndarray | torch.Tensor | dask.array.Array | None = None,
     engine: str = "native",
-) -> np.ndarray | torch.Tensor:
+    *,
+    dtype: str = "float64",
+) -> Array:
     """Auto- and cross-correlations of local states, as `pymks.two_point_stats` defines and normalises them.
 
     Args:
-        phases: share of each state in each pixel, (sample, y, x, state); hard (0 or 1) or soft.
+        phases: share of each state in each pixel, (sample, y, x, state); hard (0 or 1) or soft. A dask array
+            is computed lazily, chunk by chunk of samples.
         correlations: pairs of states (first pixel, second pixel).
         periodic: whether the field repeats; otherwise only pairs inside the field count.
         cutoff: longest vector component kept, in pixels; by default the longest that fits,
             ``(min(y, x) - 1) // 2``.
-        mask: weight of each pixel in [0, 1], (sample, y, x). Where it leaves no pair the result is NaN (PyMKS
-            divides rounding noise by rounding noise there).
+        mask: weight of each pixel in [0, 1], (sample, y, x), or (y, x) for all samples, which is faster.
+            Where it leaves no pair the result is NaN (PyMKS divides rounding noise by rounding noise there).
         engine: ``"native"`` (torch, on the tensor's device) or ``"pymks"``.
+        dtype: in which the native engine computes: ``"float64"`` or ``"float32"``, which is faster and good
+            to some 1e-6.
 
     Returns:
-        (sample, 2 cutoff + 1, 2 cutoff + 1, correlation) float64, the zero vector in the centre and the y
-        component first; a tensor where ``phases`` is one.
+        (sample, 2 cutoff + 1, 2 cutoff + 1, correlation) of ``dtype``, the zero vector in the centre and the
+        y component first; a tensor or a dask array where ``phases`` is one.
 
     Raises:
-        ValueError: a shape, state, cutoff, mask or engine that does not fit.
+        ValueError: a shape, state, cutoff, mask, engine or dtype that does not fit.
         ImportError: engine ``"pymks"`` where PyMKS cannot be imported.
 
     >>> import numpy as np
@@ -67,17 +73,29 @@ def two_point_statistics(
     """
     if engine not in ENGINES:
         raise ValueError(f'engine "{engine}" is none of {", ".join(ENGINES)}')
-    m = _as_float64(phases)
-    if m.ndim != 4 or 0 in m.shape:
+    if dtype not in DTYPES or (engine == "pymks" and dtype != "float64"):
         raise ValueError(
-            f"phases must be (sample, y, x, state), none of them empty, got shape {tuple(m.shape)}"
+            f'dtype "{dtype}" is none of engine "{engine}": float64' + ", float32" * (engine == "native")
         )
-    pairs = _check_pairs(correlations, m.shape[-1])
-    c = _check_cutoff(cutoff, (m.shape[1], m.shape[2]))
-    w = None if mask is None else _check_mask(mask, m)
-    compute = _by_pymks if engine == "pymks" else _by_fft
-    result = compute(m, pairs, periodic, c, w)
-    return result if isinstance(phases, torch.Tensor) else result.numpy()
+    if not isinstance(phases, np.ndarray | torch.Tensor | dask.array.Array):
+        phases = np.asarray(phases)
+    if phases.ndim != 4 or 0 in phases.shape:
+        raise ValueError(
+            f"phases must be (sample, y, x, state), none of them empty, got shape {tuple(phases.shape)}"
+        )
+    pairs = _check_pairs(correlations, phases.shape[-1])
+    c = _check_cutoff(cutoff, (phases.shape[1], phases.shape[2]))
+    if mask is not None and tuple(mask.shape) not in (tuple(phases.shape[:3]), tuple(phases.shape[1:3])):
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}, the phases want (sample, y, x) = "
+            f"{tuple(phases.shape[:3])}, or (y, x)"
+        )
+    settings = {"pairs": pairs, "periodic": periodic, "cutoff": c, "engine": engine, "dtype": dtype}
+    if isinstance(phases, dask.array.Array):
+        return _by_chunks(phases, mask, settings)
+    if isinstance(mask, dask.array.Array):
+        mask = mask.compute()
+    return _compute(phases, mask, **settings)
 
 
 def largest_cutoff(field: tuple[int, int]) -> int:
@@ -87,27 +105,6 @@ def largest_cutoff(field: tuple[int, int]) -> int:
     79
     """
     return (min(field) - 1) // 2
-
-
-def radial_average(two_point: np.ndarray, dy: np.ndarray, dx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Average of two-point statistics over directions, in rings one pixel wide.
-
-    Args:
-        two_point: (sample, dy, dx).
-        dy, dx: vector components in pixels, (dy,) and (dx,), as stored beside the statistics.
-
-    Returns:
-        Mean distance in each ring, (ring,), and the mean there, (sample, ring). Rings end where they would
-        leave the square of vectors.
-    """
-    distance = np.hypot(*np.meshgrid(dy, dx, indexing="ij")).ravel()
-    ring = np.rint(distance).astype(int)
-    n_rings = int(min(np.abs(dy).max(), np.abs(dx).max())) + 1
-    (kept,) = np.nonzero(ring < n_rings)
-    share = 1.0 / np.bincount(ring[kept])[ring[kept]]
-    mean = scipy.sparse.csr_array((share, (ring[kept], kept)), (n_rings, distance.size))
-    values = np.asarray(two_point, float).reshape(len(two_point), -1)
-    return mean @ distance, (mean @ values.T).T
 
 
 def import_pymks() -> ModuleType:
@@ -125,12 +122,6 @@ def import_pymks() -> ModuleType:
             f"PyMKS cannot be imported ({error}); it needs Python 3.11: "
             'pip install pymks==0.4.1 "setuptools<81" pyarrow, or use engine "native"'
         ) from error
-
-
-def _as_float64(values: np.ndarray | torch.Tensor) -> torch.Tensor:
-    if isinstance(values, torch.Tensor):
-        return values.to(torch.float64)
-    return torch.from_numpy(np.array(values, dtype=np.float64))
 
 
 def _check_pairs(correlations: Sequence[tuple[int, int]], n_states: int) -> list[tuple[int, int]]:
@@ -157,72 +148,77 @@ def _check_cutoff(cutoff: int | None, field: tuple[int, int]) -> int:
     return int(cutoff)
 
 
-def _check_mask(mask: np.ndarray | torch.Tensor, m: torch.Tensor) -> torch.Tensor:
-    w = _as_float64(mask).to(m.device)
-    if w.shape != m.shape[:-1]:
-        raise ValueError(
-            f"mask has shape {tuple(w.shape)}, the phases want (sample, y, x) = {tuple(m.shape[:-1])}"
-        )
-    if not bool(((w >= 0) & (w <= 1)).all()):
-        raise ValueError(f"mask must lie in [0, 1], it spans {w.min().item():g} to {w.max().item():g}")
-    return w
+def _by_chunks(phases: dask.array.Array, mask: object, settings: dict) -> dask.array.Array:
+    """Every chunk of samples by itself, when it is asked for."""
+    phases = phases.rechunk(dict.fromkeys((1, 2, 3), -1))
+    masks = []
+    if mask is not None and mask.ndim == 3:
+        whole = dask.array.asarray(mask if isinstance(mask, dask.array.Array) else np.asarray(mask))
+        masks = [whole.rechunk((phases.chunks[0], -1, -1))[..., None]]
+    elif mask is not None:
+        settings = settings | {"shared": np.asarray(mask)}
+    side = 2 * settings["cutoff"] + 1
+    return dask.array.map_blocks(
+        partial(_of_chunk, **settings),
+        phases,
+        *masks,
+        chunks=(phases.chunks[0], (side,), (side,), (len(settings["pairs"]),)),
+        dtype=settings["dtype"],
+        meta=np.empty((0, 0, 0, 0), settings["dtype"]),
+    )
 
 
-def _by_fft(
-    m: torch.Tensor, pairs: list[tuple[int, int]], periodic: bool, cutoff: int, mask: torch.Tensor | None
-) -> torch.Tensor:
-    states = sorted({state for pair in pairs for state in pair})
-    # Zeros on one side as wide as the longest vector keep pairs from wrapping around the border.
-    size = tuple(n if periodic else scipy.fft.next_fast_len(n + cutoff, real=True) for n in m.shape[1:3])
-    batch = max(1, _BATCH_BYTES // (8 * size[0] * size[1] * (len(states) + 2)))
-    out = m.new_empty((len(m), 2 * cutoff + 1, 2 * cutoff + 1, len(pairs)))
-    for start in range(0, len(m), batch):
-        part = slice(start, start + batch)
-        weight = None if mask is None else mask[part]
-        spectra = {}
-        for state in states:
-            field = m[part, ..., state]
-            spectra[state] = torch.fft.rfft2(field if weight is None else field * weight, s=size)
-        count = _pair_count(m.shape[1:3], weight, periodic, cutoff, size).to(m)
-        for k, (first, second) in enumerate(pairs):
-            out[part, ..., k] = _correlate(spectra[first], spectra[second], size, cutoff) / count
-    return out
+def _of_chunk(
+    phases: np.ndarray, mask: np.ndarray | None = None, shared: np.ndarray | None = None, **settings: object
+) -> np.ndarray:
+    return _compute(phases, shared if mask is None else mask[..., 0], **settings)
 
 
-def _correlate(first: torch.Tensor, second: torch.Tensor, size: tuple[int, int], cutoff: int) -> torch.Tensor:
-    """sum_s a[s] b[s + r] for components of r up to the cutoff, from the spectra of a and b."""
-    whole = torch.fft.irfft2(first.conj() * second, s=size)
-    rows, columns = (torch.arange(-cutoff, cutoff + 1, device=whole.device) % n for n in size)
-    return whole[:, rows[:, None], columns]
-
-
-def _pair_count(
-    field: tuple[int, int], mask: torch.Tensor | None, periodic: bool, cutoff: int, size: tuple[int, int]
-) -> torch.Tensor:
-    """Valid pairs of each vector: one number, (dy, dx), or with a mask (sample, dy, dx), NaN for none."""
+def _compute(
+    phases: np.ndarray | torch.Tensor,
+    mask: np.ndarray | torch.Tensor | None,
+    pairs: list[tuple[int, int]],
+    periodic: bool,
+    cutoff: int,
+    engine: str,
+    dtype: str,
+) -> np.ndarray | torch.Tensor:
     if mask is not None:
-        spectrum = torch.fft.rfft2(mask, s=size)
-        count = _correlate(spectrum, spectrum, size, cutoff)
-        return count.where(count > _NO_PAIR * field[0] * field[1], torch.nan)
-    if periodic:
-        return torch.tensor(float(field[0] * field[1]))
-    component = torch.arange(-cutoff, cutoff + 1).abs()
-    return ((field[0] - component)[:, None] * (field[1] - component)).double()
+        low, high = float(mask.min()), float(mask.max())
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"mask must lie in [0, 1], it spans {low:g} to {high:g}")
+    if engine == "pymks":
+        return _by_pymks(phases, mask, pairs, periodic, cutoff)
+    if mask is not None:
+        device = phases.device if isinstance(phases, torch.Tensor) else None
+        mask = torch.as_tensor(np.array(mask) if isinstance(mask, np.ndarray) else mask).to(
+            device, DTYPES[dtype]
+        )
+    result = correlate(phases, pairs, periodic, cutoff, mask, DTYPES[dtype])
+    return result if isinstance(phases, torch.Tensor) else result.numpy()
 
 
 def _by_pymks(
-    m: torch.Tensor, pairs: list[tuple[int, int]], periodic: bool, cutoff: int, mask: torch.Tensor | None
-) -> torch.Tensor:
+    phases: np.ndarray | torch.Tensor,
+    mask: np.ndarray | torch.Tensor | None,
+    pairs: list[tuple[int, int]],
+    periodic: bool,
+    cutoff: int,
+) -> np.ndarray | torch.Tensor:
     pymks = import_pymks()
-    weight = None if mask is None else dask.array.from_array(mask.cpu().numpy())
+    m, weight = (
+        None
+        if values is None
+        else np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values, float)
+        for values in (phases, mask)
+    )
+    if weight is not None:
+        weight = dask.array.from_array(np.broadcast_to(weight, m.shape[:3]))
     columns = [
         pymks.two_point_stats(
-            m[..., first].cpu().numpy(),
-            m[..., second].cpu().numpy(),
-            periodic_boundary=periodic,
-            cutoff=cutoff,
-            mask=weight,
+            m[..., first], m[..., second], periodic_boundary=periodic, cutoff=cutoff, mask=weight
         )
         for first, second in pairs
     ]
-    return torch.as_tensor(np.stack(columns, axis=-1)).to(m)
+    result = np.stack(columns, axis=-1)
+    return torch.as_tensor(result).to(phases.device) if isinstance(phases, torch.Tensor) else result

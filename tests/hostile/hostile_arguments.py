@@ -222,7 +222,7 @@ def _readers() -> Iterator[Case]:
         (["stats", "real.zarr", "--cutoff", "-1"], "cutoff -1"),
         (["stats", "real.zarr", "--cutoff", "1000"], "cutoff 1000"),
         (["stats", "real.zarr", "--cutoff", _HUGE], f"cutoff {_HUGE}"),
-        (["stats", "real.zarr", "--method", "magic"], 'method "magic" is none of'),
+        (["stats", "real.zarr", "--phases", "magic"], 'method "magic" is none of'),
         (["stats", "real.zarr", "--engine", "steam"], 'engine "steam" is none of'),
         (["stats", "real.zarr", "gone.zarr"], "gone.zarr: no such ensemble"),
         (["link", "real.zarr", "--n-components", "0", "-o", "out"], "n_components is 0"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import zarr
 from ground import Case, Ground, Lay, flipped, truncated
 
 import pspgan as psp
@@ -138,7 +139,7 @@ def _attributes() -> Iterator[Case]:
     space = '{"factors": [{"name": "a", "kind": "ordinal", "levels": [NaN], "unit": "", "scale": "linear"}]}'
     for key, value in (
         *(("schema", value) for value in (None, 7, "pspgan", ...)),
-        *(("schema_version", value) for value in (0, 2, "1", None, 1e300, ...)),
+        *(("schema_version", value) for value in (0, 3, "1", True, None, 1e300, ...)),
         *(("origin", value) for value in ("stolen", None, ["real"], ...)),
         *(
             ("process_space", value)
@@ -248,12 +249,23 @@ def _shards() -> Iterator[Case]:
         if make is os.mkdir:
             yield Case("damaged text", name, _store(swap), ("real.zarr", "condition"))
     lay = _store(lambda store: (store / shard).unlink())
-    yield Case("damaged shard, inspect", "missing", lay, ("real.zarr", "micrograph"))
+    yield Case("damaged shard, inspect", "missing", lay, ("real.zarr", "micrograph", "samples 0 to 11"))
+    for verb, command in words.items():
+        says = ("real.zarr", "micrograph", "sample 5")
+        yield Case("a micrograph of a shard missing", verb, _store(_without_sample_5, *command), says)
     lay = _store(lambda store: (store / text).unlink())
     yield Case("damaged text", "missing", lay, ("real.zarr", "condition"))
     for k in range(4):
         flip = _rewritten(shard, lambda whole: flipped(whole, rng, 20))
         yield Case("shard with bits flipped", str(k), _store(flip), ("real.zarr", "micrograph"), "luck")
+
+
+def _without_sample_5(store: Path) -> None:
+    """As zarr writes a shard that holds a black micrograph: without it."""
+    array = zarr.open_array(store / "micrograph", mode="r+")
+    values = array[:]
+    values[5] = 0
+    array[:] = values
 
 
 def _statistics() -> Iterator[Case]:
@@ -279,6 +291,7 @@ def _statistics() -> Iterator[Case]:
             ("no JSON", _rewritten("statistics/zarr.json", lambda whole: b"{"), "damaged"),
             ("without two_point", lambda store: shutil.rmtree(store / "statistics/two_point"), "statistics"),
             ("damaged", _rewritten("statistics/two_point/c/0/0/0/0", lambda whole: b""), "statistics"),
+            ("a chunk gone", lambda store: (store / "statistics/two_point/c/0/0/0/0").unlink(), "samples 0"),
         ):
             ends = "luck" if verb == "report" else "error"  # a report says what it lacks
             lay = _store(change, verb, "real.zarr", *out)

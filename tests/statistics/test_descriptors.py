@@ -1,12 +1,13 @@
-"""Descriptors against exact shapes, scikit-image, and the closed forms of the Boolean model of discs."""
+"""Descriptors as a whole: exact shapes, interface, correlation, names and units, pixels of any size."""
 
 import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.optimize
-from skimage.measure import label, perimeter_crofton, regionprops
+from boolean_model import boolean_model
+from skimage.measure import perimeter_crofton
 
-from pspgan.statistics import DESCRIPTORS, descriptors
+from pspgan.statistics import DESCRIPTORS, descriptor_names, descriptors
 
 
 def blobs(n=4, size=80, seed=0):
@@ -27,29 +28,6 @@ def test_a_rectangle_inside_the_field():
     assert measured["specific_interface_area_um"] == pytest.approx(
         2 * float(measured["specific_interface_area"])
     )
-
-
-def test_particles_that_the_border_cuts():
-    phase = np.zeros((2, 10, 10), dtype=np.uint8)
-    phase[0, 4:6, 4:6] = 1  # whole
-    phase[0, 0, 2] = phase[0, 9, 9] = 1  # cut by a side and by a corner
-    phase[1, 3, 0] = 1  # nothing whole
-    measured = descriptors(phase, 1.0)
-    np.testing.assert_allclose(measured["particle_density"], [2 / 100, 0.5 / 100])
-    np.testing.assert_allclose(measured["mean_equivalent_diameter"], [np.sqrt(16 / np.pi), np.nan])
-
-
-def test_particles_agree_with_scikit_image():
-    phase = blobs()
-    measured = descriptors(phase, 1.0)
-    for i, field in enumerate(phase):
-        regions = regionprops(label(field, connectivity=2))
-        whole = [r for r in regions if min(r.bbox) > 0 and max(r.bbox) < field.shape[0]]
-        assert len(regions) > len(whole) > 5
-        number = len(whole) + 0.5 * (len(regions) - len(whole))
-        assert measured["particle_density"][i] == pytest.approx(number / field.size)
-        mean = np.mean([r.equivalent_diameter_area for r in whole])
-        assert measured["mean_equivalent_diameter"][i] == pytest.approx(mean)
 
 
 def test_interface_area_is_croftons_perimeter_away_from_the_border():
@@ -86,18 +64,10 @@ def test_uncorrelated_pixels_have_the_shortest_correlation_length():
 
 
 def test_the_boolean_model_of_discs():
-    """Overlapping discs at Poisson points: the space between is known in every descriptor."""
-    radius, density, size = 10.0, 0.0025, 400
-    rng = np.random.default_rng(0)
-    margin = 12
-    between = []
-    for _ in range(4):
-        empty = np.ones((size + 2 * margin,) * 2, dtype=bool)
-        points = rng.integers(0, len(empty), (rng.poisson(density * empty.size), 2))
-        empty[tuple(points.T)] = False
-        far = scipy.ndimage.distance_transform_edt(empty) > radius
-        between.append(far[margin:-margin, margin:-margin])
-    measured = descriptors(np.array(between, dtype=np.uint8), 1.0).mean("sample")
+    """Overlapping discs at Poisson points: interface and correlation of the space between are known."""
+    radius, density = 10.0, 0.0025
+    between = ~boolean_model(density, radius, 400, 4)
+    measured = descriptors(between.astype(int), 1.0).mean("sample")
 
     area = np.pi * radius**2
     fraction = np.exp(-density * area)
@@ -108,30 +78,56 @@ def test_the_boolean_model_of_discs():
         return (np.exp(-density * (2 * area - lens)) - fraction**2) / (fraction - fraction**2)
 
     length = scipy.optimize.brentq(lambda r: autocovariance(r) - np.exp(-1), 0, 2 * radius)
-    assert measured["area_fraction"] == pytest.approx(fraction, rel=0.05)
-    assert measured["mean_chord_length"] == pytest.approx(1 / (2 * radius * density), rel=0.05)
     assert measured["specific_interface_area"] == pytest.approx(4 / np.pi * perimeter, rel=0.05)
     assert measured["correlation_length"] == pytest.approx(length, rel=0.05)
 
 
-def test_the_same_structure_at_twice_the_pixel_size_has_the_same_lengths():
+def test_a_structure_drawn_with_twice_as_many_pixels_has_the_same_lengths():
     phase = blobs(size=120)
     fine = phase.repeat(2, axis=1).repeat(2, axis=2)
     coarse, fine = descriptors(phase, 0.2), descriptors(fine, 0.1)
-    for name in ("mean_equivalent_diameter_um", "mean_chord_length_um", "particle_density_um"):
+    for name in ("area_fraction", "particle_density_um", "mean_chord_length_um", "connectivity"):
         np.testing.assert_allclose(coarse[name], fine[name], rtol=1e-12)
+    # How near to the border the last pixel lies changes the weights.
+    for name in ("mean_equivalent_diameter_um", "nearest_neighbour_distance_um"):
+        np.testing.assert_allclose(coarse[name], fine[name], rtol=0.005)
     np.testing.assert_allclose(coarse["correlation_length_um"], fine["correlation_length_um"], rtol=0.03)
 
 
-def test_variables_carry_names_and_units():
-    scale = np.array([0.1, np.nan])
-    measured = descriptors(blobs(2), scale)
-    for name in DESCRIPTORS:
-        assert measured[name].dims == ("sample",)
-        assert measured[name].dtype == np.float64
-        assert measured[name].attrs["long_name"]
-        if name != "area_fraction":
+def test_a_smooth_structure_has_the_same_lengths_at_any_pixel_size():
+    """The same waves, cut into phases at 1 and at 0.4 um a pixel."""
+    rng = np.random.default_rng(0)
+    frequency, angle, shift = rng.uniform((0.04, 0, 0), (0.07, np.pi, 2 * np.pi), (60, 3)).T
+    ky, kx = (2 * np.pi * frequency * part for part in (np.sin(angle), np.cos(angle)))
+    found = []
+    for um_per_px in (1.0, 0.4):
+        at = (np.arange(200 / um_per_px) + 0.5) * um_per_px
+        waves = np.zeros((len(at), len(at)))
+        for a, b, c in zip(ky, kx, shift, strict=True):
+            waves += np.cos(a * at[:, None] + b * at + c)
+        found.append(descriptors((waves > 4.0)[None].astype(int), um_per_px))
+    coarse, fine = found
+    names = set(descriptor_names(coarse, "um")) - {"connectivity", "interlamellar_spacing_um"}
+    assert len(names) == 10
+    for name in names:
+        assert coarse[name].item() == pytest.approx(fine[name].item(), rel=0.03), name
+
+
+def test_variables_say_what_they_are():
+    measured = descriptors(blobs(2), [0.1, np.nan])
+    assert descriptor_names(measured, "px") == [name for name in DESCRIPTORS if name != "denuded_zone_width"]
+    for name in descriptor_names(measured):
+        variable = measured[name]
+        assert variable.dims == ("sample",)
+        assert variable.dtype == np.float64
+        assert name in (variable.attrs["descriptor"], f"{variable.attrs['descriptor']}_um")
+        assert variable.attrs["phase"] == "bright"
+        assert variable.attrs["long_name"] == DESCRIPTORS[variable.attrs["descriptor"]].long_name
+    for name, (_, power) in DESCRIPTORS.items():
+        if power and name not in ("interlamellar_spacing", "denuded_zone_width"):
             np.testing.assert_array_equal(np.isnan(measured[f"{name}_um"]), [False, True])
+            np.testing.assert_allclose(measured[f"{name}_um"][0], measured[name][0] * 0.1**power)
+    np.testing.assert_array_equal(np.isnan(measured["grain_size_number"]), [False, True])
     units = {name: variable.attrs["units"] for name, variable in measured.items()}
     assert units["area_fraction"] == "1"
     assert units["particle_density"] == "px-2"
@@ -139,8 +135,42 @@ def test_variables_carry_names_and_units():
     assert units["correlation_length_um"] == "um"
 
 
-def test_wrong_shapes_are_named():
+def test_each_of_several_phases_is_measured_as_if_alone():
+    network, spheroidite = blobs(3).astype(bool), blobs(3, seed=1).astype(bool)
+    phase = network + 2 * (spheroidite & ~network)
+    found = descriptors(phase, 0.1, phases=("matrix", "network", "spheroidite"))
+    np.testing.assert_array_equal(found["area_fraction_matrix"], (phase == 0).mean(axis=(1, 2)))
+    for index, name in ((1, "network"), (2, "spheroidite")):
+        alone = descriptors((phase == index).astype(int), 0.1)
+        for variable in alone.data_vars:
+            um = "_um" if variable.endswith("_um") else ""
+            one = found[f"{variable.removesuffix('_um')}_{name}{um}"]
+            np.testing.assert_array_equal(one, alone[variable])
+            assert one.attrs["phase"] == name
+            assert one.attrs["descriptor"] == alone[variable].attrs["descriptor"]
+            assert one.attrs["long_name"].endswith(f", {name}")
+    assert len(found) == 1 + 2 * len(alone)
+
+
+def test_names_are_in_the_same_order_whatever_that_of_the_variables():
+    found = descriptors(blobs(2), 0.1)
+    found["note"] = ("sample", ["a", "b"])
+    shuffled = found[sorted(found.data_vars, key=lambda name: name[::-1])]
+    assert descriptor_names(shuffled) == descriptor_names(found)
+    assert descriptor_names(found)[:3] == ["area_fraction", "particle_density", "particle_density_um"]
+    in_px, in_um = set(descriptor_names(found, "px")), set(descriptor_names(found, "um"))
+    assert in_px & in_um == {"area_fraction", "grain_size_number", "connectivity"}
+    assert in_px | in_um == set(descriptor_names(found))
+
+
+def test_bad_arguments_are_named():
+    zeros = np.zeros((2, 5, 5), dtype=int)
     with pytest.raises(ValueError, match=r"phase must be \(sample, y, x\).*\(5, 5\)"):
-        descriptors(np.zeros((5, 5)), 1.0)
+        descriptors(zeros[0], 1.0)
     with pytest.raises(ValueError, match=r"um_per_px has shape \(3,\), not \(2,\)"):
-        descriptors(np.zeros((2, 5, 5)), np.ones(3))
+        descriptors(zeros, np.ones(3))
+    with pytest.raises(ValueError, match="phase holds 0 to 2, but phases names 0 to 1: dark, bright"):
+        descriptors(zeros + np.array([0, 2])[:, None, None], 1.0)
+    for phases in ("dark", ("dark",), ("dark", "dark"), ("dark", "")):
+        with pytest.raises(ValueError, match="phases must be at least two different names"):
+            descriptors(zeros, 1.0, phases=phases)

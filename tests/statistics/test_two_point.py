@@ -3,11 +3,12 @@
 import itertools
 import sys
 
+import dask.array
 import numpy as np
 import pytest
 import torch
 
-from pspgan.statistics import one_hot, radial_average, two_point, two_point_statistics
+from pspgan.statistics import correlate, one_hot, two_point_statistics
 
 FIELDS = [(8, 8, 2), (9, 12, 3), (17, 11, 4), (16, 31, 2)]
 
@@ -125,7 +126,7 @@ def test_masked_pixels_do_not_count():
 def test_batches_do_not_change_the_result(monkeypatch):
     phases, mask = soft_phases((5, 10, 12, 2)), np.random.default_rng(0).random((5, 10, 12))
     whole = two_point_statistics(phases, periodic=False, mask=mask)
-    monkeypatch.setattr(two_point, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(correlate, "_BLOCK_BYTES", {"cpu": 1})
     pieces = two_point_statistics(phases, periodic=False, mask=mask)
     np.testing.assert_allclose(whole, pieces, rtol=0, atol=1e-14)
 
@@ -154,7 +155,9 @@ def test_tensors_give_tensors_and_inputs_stay():
         ({"cutoff": 4}, "cutoff 4 does not fit: 8 x 10 px allow whole numbers up to 3"),
         ({"cutoff": -1}, "cutoff -1 does not fit"),
         ({"cutoff": 1.5}, "cutoff 1.5 does not fit"),
-        ({"mask": np.ones((8, 10))}, r"mask has shape \(8, 10\).*\(4, 8, 10\)"),
+        ({"mask": np.ones((8, 9))}, r"mask has shape \(8, 9\).*\(4, 8, 10\)"),
+        ({"dtype": "float16"}, 'dtype "float16" is none of engine "native": float64, float32'),
+        ({"dtype": "float32", "engine": "pymks"}, '"float32" is none of engine "pymks": float64'),
         ({"mask": np.full((4, 8, 10), 2.0)}, r"mask must lie in \[0, 1\], it spans 2 to 2"),
         ({"mask": np.full((4, 8, 10), np.nan)}, r"mask must lie in \[0, 1\]"),
         ({"engine": "numpy"}, 'engine "numpy" is none of native, pymks'),
@@ -172,13 +175,49 @@ def test_a_missing_pymks_says_how_to_get_it(monkeypatch):
         two_point_statistics(soft_phases((1, 8, 8, 2)), engine="pymks")
 
 
-def test_radial_average_of_a_radial_function():
-    component = np.arange(-6, 7)
-    distance = np.hypot(component[:, None], component)
-    rings, average = radial_average(np.stack([distance, np.ones_like(distance)]), component, component)
-    assert len(rings) == 7
-    np.testing.assert_allclose(average[0], rings)
-    np.testing.assert_allclose(average[1], 1)
-    assert rings[0] == 0
-    assert np.abs(rings - np.arange(7)).max() < 0.25
-    assert rings[1] == pytest.approx((1 + np.sqrt(2)) / 2)
+def test_float32_on_request():
+    phases = hard_phases((3, 40, 37, 2))
+    for periodic in (True, False):
+        exact = two_point_statistics(phases, periodic=periodic)
+        short = two_point_statistics(phases, periodic=periodic, dtype="float32")
+        assert short.dtype == np.float32
+        np.testing.assert_allclose(short, exact, atol=2e-6)
+
+
+def test_one_mask_for_all_samples():
+    phases, mask = soft_phases((3, 12, 10, 2)), np.random.default_rng(1).random((12, 10))
+    each = np.broadcast_to(mask, (3, 12, 10))
+    for engine in ("native", "pymks"):
+        shared, apart = (two_point_statistics(phases, mask=m, engine=engine) for m in (mask, each))
+        np.testing.assert_allclose(shared, apart, atol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ["native", "pymks"])
+@pytest.mark.parametrize("mask", [None, "shared", "each"])
+def test_dask_gives_dask(engine, mask):
+    phases = soft_phases((7, 12, 10, 3))
+    weight = np.random.default_rng(1).random((7, 12, 10))
+    weight = {None: None, "shared": weight[0], "each": weight}[mask]
+    lazy = dask.array.from_array(phases, chunks=(3, 12, 5, 1))
+    result = two_point_statistics(lazy, [(0, 2), (1, 1)], False, 3, weight, engine)
+    assert isinstance(result, dask.array.Array)
+    assert result.chunks[0] == (3, 3, 1)
+    expected = two_point_statistics(phases, [(0, 2), (1, 1)], False, 3, weight)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result.compute(), expected, atol=1e-10)
+
+
+def test_hard_phases_of_any_type():
+    phases = hard_phases((2, 9, 8, 2))
+    expected = two_point_statistics(phases)
+    for dtype in (bool, np.uint8, np.float32):
+        np.testing.assert_array_equal(two_point_statistics(phases.astype(dtype)), expected)
+    np.testing.assert_array_equal(two_point_statistics(torch.from_numpy(phases).bool()).numpy(), expected)
+
+
+def test_repeated_and_reversed_correlations():
+    phases = soft_phases((2, 9, 8, 3))
+    pairs = [(0, 1), (2, 2), (1, 0), (0, 1), (2, 2), (1, 2)]
+    together = two_point_statistics(phases, pairs, False)
+    alone = [two_point_statistics(phases, [pair], False)[..., 0] for pair in pairs]
+    np.testing.assert_allclose(together, np.stack(alone, axis=-1), atol=1e-15)

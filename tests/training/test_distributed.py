@@ -5,16 +5,14 @@ steps agree to 1e-9: in float32 Adam blows up rounding where a true gradient is 
 two networks that chase each other blow up the rest.
 """
 
-import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import torch
+from ranks import ENVIRONMENT, Processes, run_ranks
 
 from pspgan import ensemble
 from pspgan.networks import Discriminator, load_weights
@@ -23,7 +21,6 @@ from pspgan.training import ConfigError, Run, make_config, train
 from pspgan.training.distributed import Ranks
 
 TOLERANCE = 1e-9  # of a tensor's largest value, where that is above 1
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 IN_DOUBLE = """
 import numpy as np, torch, pspgan
 from pspgan.process import ProcessSpace
@@ -46,53 +43,6 @@ def shell_code(store, folder, before="", **settings):
     # Where the tests run in the background, Ctrl-C is ignored.
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     return f"{listen}{before}\nimport sys; from pspgan.cli import main; sys.argv[1:] = {words!r}; main()"
-
-
-class Processes:
-    """Ranks that run the same code, as torchrun would start them."""
-
-    def __init__(self, code, world):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        shared = ENVIRONMENT | {
-            "WORLD_SIZE": f"{world}",
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": f"{port}",
-        }
-        self.processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", code],
-                env=shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(world)
-        ]
-
-    def signal(self, rank, number):
-        self.processes[rank].send_signal(number)
-
-    def until(self, reached):
-        deadline = time.monotonic() + 120
-        while not reached() and time.monotonic() < deadline:
-            assert all(process.poll() is None for process in self.processes), self.end()
-            time.sleep(0.02)
-
-    def end(self, timeout=120):
-        """Exit codes, and what each said to the user."""
-        try:
-            errors = [process.communicate(timeout=timeout)[1] for process in self.processes]
-        finally:
-            for process in self.processes:
-                process.kill()
-        return [process.returncode for process in self.processes], errors
-
-
-def run_ranks(code, world):
-    codes, errors = Processes(code, world).end()
-    assert codes == [0] * world, errors
 
 
 @pytest.fixture

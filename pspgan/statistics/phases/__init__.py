@@ -2,11 +2,12 @@
 
 from .classifier import STEPS, PixelClassifier, check_labels
 from .states import one_hot
-from .transformer import BACKGROUND, METHODS, WINDOW, Phases, segment
+from .transformer import BACKGROUND, CLASSIFIER, METHODS, WINDOW, Phases, phases_of, segment
 from .validation import Validation, leave_one_specimen_out
 
 __all__ = [
     "BACKGROUND",
+    "CLASSIFIER",
     "METHODS",
     "STEPS",
     "WINDOW",
@@ -16,5 +17,6 @@ __all__ = [
     "check_labels",
     "leave_one_specimen_out",
     "one_hot",
+    "phases_of",
     "segment",
 ]

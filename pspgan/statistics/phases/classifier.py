@@ -208,7 +208,7 @@ def open_classifier(
             raise ValueError("the classifier of these settings was never saved; give it (classifier=)")
     if given is None:
         raise ValueError(
-            'method "classifier" takes a trained classifier or its file (classifier=, --classifier FILE); '
+            'method "classifier" takes a trained classifier or its file (classifier=, --phases FILE); '
             "pspgan phases learn makes one"
         )
     if isinstance(given, PixelClassifier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ METHODS = {
     "primitive": ("n_phases", "low", "high"),
     "classifier": ("classifier",),
 }
+CLASSIFIER = "classifier.safetensors"  # name of the copy that stores and linkages keep
 BACKGROUND = 16.0  # px, standard deviation of the mean above which Otsu's thresholds are taken
 WINDOW = 31  # px, side of the surroundings of a local threshold
 _DEFAULTS = {
@@ -171,6 +173,16 @@ class Phases(TransformerMixin, BaseEstimator):
             found[name] = value
         return found
 
+    def save_classifier(self, path: str | os.PathLike) -> None:
+        """Write a copy of the classifier, if one makes the phases, for `from_settings`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.method == "classifier":
+            # A copy remembers the new place; that of the settings stays what it is.
+            copy.copy(open_classifier(self.classifier)).save(path)
+
     @classmethod
     def from_settings(
         cls, settings: dict[str, Any], *, classifier: PixelClassifier | str | os.PathLike | None = None
@@ -256,6 +268,20 @@ class Phases(TransformerMixin, BaseEstimator):
         if self.method == "primitive":
             return primitive(micrograph, self.n_phases, self.low, self.high)
         return one_hot(self._phase(micrograph), self.n_states)
+
+
+def phases_of(phases: Phases | str | os.PathLike) -> Phases:
+    """How micrographs become phases: as given, by the method of that name, or by a saved classifier.
+
+    Raises:
+        ValueError: no such method.
+        FileNotFoundError: there is no such classifier.
+    """
+    if isinstance(phases, Phases):
+        return phases.fit()
+    if phases in METHODS or not os.path.isfile(phases):
+        return Phases(os.fspath(phases)).fit()
+    return Phases("classifier", classifier=os.path.abspath(phases)).fit()
 
 
 def segment(micrograph: np.ndarray, method: str = "otsu", n_phases: int = 2, **options: Any) -> np.ndarray:

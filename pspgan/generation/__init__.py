@@ -1,0 +1,8 @@
+"""A trained run becomes ensembles: load its generator, ask it for micrographs, write them to a store."""
+
+from ..networks import CheckpointError
+from .generating import generate
+from .loading import load
+from .model import Model, latents
+
+__all__ = ["CheckpointError", "Model", "generate", "latents", "load"]

@@ -1,0 +1,144 @@
+"""The native engine of two-point statistics: batched real FFTs in torch that do no work for what is not kept.
+
+Along x only rows of the field are transformed, never those of its padding, and back only rows up to the
+cutoff. Each state is transformed once, whatever the number of correlations; an autocorrelation, being even,
+is computed for half of the vectors, and (b, a) is (a, b) turned round. A few fields at a time stay in the
+cache of a core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.fft
+import torch
+
+from ..scheduling import run_parts
+
+# Bytes of one transform of the fields that are worked on at once.
+_BLOCK_BYTES = {"cpu": 2**20, "cuda": 2**27}
+# A pair count below this share of the pixels is rounding noise of the FFT: no pair is valid there.
+_NO_PAIR = {torch.float64: 1e-12, torch.float32: 1e-4}
+
+Pairs = Sequence[tuple[int, int]]
+
+
+def correlate(
+    phases: np.ndarray | torch.Tensor,
+    pairs: Pairs,
+    periodic: bool,
+    cutoff: int,
+    mask: torch.Tensor | None,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """Two-point statistics as `two_point_statistics` defines them; arguments have been checked there.
+
+    Args:
+        phases: (sample, y, x, state), of any real dtype.
+        pairs: correlations.
+        periodic: whether fields repeat.
+        cutoff: longest vector component, in pixels.
+        mask: (sample, y, x), or (y, x) for all samples, of ``dtype`` on the device of ``phases``.
+        dtype: float64 or float32, of the whole computation.
+
+    Returns:
+        (sample, 2 cutoff + 1, 2 cutoff + 1, correlation), on the device of ``phases``.
+    """
+    n, *field = phases.shape[:3]
+    device = phases.device if isinstance(phases, torch.Tensor) else torch.device("cpu")
+    transform = _Transform(tuple(field), periodic, cutoff)
+    shared = _count(transform, mask, dtype, device) if mask is None or mask.ndim == 2 else None
+    out = torch.empty((n, len(pairs), 2 * cutoff + 1, 2 * cutoff + 1), dtype=dtype, device=device)
+    of_state = _reader(phases, dtype)
+
+    def block(part: slice) -> None:
+        weight = None if mask is None else (mask if mask.ndim == 2 else mask[part])
+        spectra = {}
+        for state in sorted({state for pair in pairs for state in pair}):
+            values = of_state(part, state)
+            spectra[state] = transform.spectrum(values if weight is None else values.mul_(weight))
+        count = shared if shared is not None else _count(transform, weight, dtype, device)
+        for k, (first, second) in enumerate(pairs):
+            target = out[part, k]
+            if (first, second) in pairs[:k]:
+                target.copy_(out[part, pairs.index((first, second))])
+            elif (second, first) in pairs[:k]:
+                target.copy_(out[part, pairs.index((second, first))].flip(1, 2))
+            elif first == second:
+                transform.even(_power(spectra[first]), target)
+            else:
+                transform.back(spectra[first].conj() * spectra[second], target)
+        # Only now: a mask's counts are even, so that copies and reversals may be divided like the others.
+        out[part].div_(count if count.ndim < 3 else count[:, None])
+
+    bytes_each = dtype.itemsize * transform.size[0] * transform.size[1]
+    step = max(1, _BLOCK_BYTES.get(device.type, 2**27) // bytes_each)
+    parts = ((slice(start, min(start + step, n)),) for start in range(0, n, step))
+    for _ in run_parts(block, parts, "threads", torch.get_num_threads() if device.type == "cpu" else 1):
+        pass
+    return out.permute(0, 2, 3, 1)
+
+
+class _Transform:
+    """FFTs of fields (sample, y, x) of one size, and back to vectors up to a cutoff."""
+
+    def __init__(self, field: tuple[int, int], periodic: bool, cutoff: int) -> None:
+        self.field, self.periodic, self.cutoff = field, periodic, cutoff
+        # Zeros on one side as wide as the longest vector keep pairs from wrapping around the border.
+        self.size = (
+            field if periodic else tuple(scipy.fft.next_fast_len(n + cutoff, real=True) for n in field)
+        )
+
+    def spectrum(self, values: torch.Tensor) -> torch.Tensor:
+        """(sample, ky, kx), kx from 0 to half the size."""
+        return torch.fft.fft(torch.fft.rfft(values, n=self.size[1]), n=self.size[0], dim=-2)
+
+    def back(self, spectrum: torch.Tensor, out: torch.Tensor) -> None:
+        """Vectors up to the cutoff of a product of spectra, into (sample, dy, dx)."""
+        c, (height, width) = self.cutoff, self.size
+        rows = torch.fft.ifft(spectrum, dim=-2)
+        for begin, kept in ((0, rows[:, height - c :]), (c, rows[:, : c + 1])):
+            self._columns(torch.fft.irfft(kept, n=width), out[:, begin : begin + kept.shape[1]])
+
+    def even(self, power: torch.Tensor, out: torch.Tensor) -> None:
+        """The same of a real spectrum, whose transform is even: the upper half is the lower one turned."""
+        c = self.cutoff
+        rows = torch.fft.ihfft(power, dim=-2)[:, : c + 1]
+        self._columns(torch.fft.irfft(rows, n=self.size[1]), out[:, c:])
+        out[:, :c] = out[:, c + 1 :].flip(1, 2)
+
+    def _columns(self, whole: torch.Tensor, out: torch.Tensor) -> None:
+        c = self.cutoff
+        out[..., :c] = whole[..., self.size[1] - c :]
+        out[..., c:] = whole[..., : c + 1]
+
+
+def _power(spectrum: torch.Tensor) -> torch.Tensor:
+    return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+
+
+def _count(
+    transform: _Transform, mask: torch.Tensor | None, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor:
+    """Valid pairs of each vector: one number, (dy, dx), or (sample, dy, dx) with masks; NaN for none."""
+    height, width = transform.field
+    c = transform.cutoff
+    if mask is None and transform.periodic:
+        return torch.tensor(float(height * width), dtype=dtype, device=device)
+    if mask is None:
+        component = torch.arange(-c, c + 1, device=device).abs()
+        return ((height - component)[:, None] * (width - component)).to(dtype)
+    masks = mask if mask.ndim == 3 else mask[None]
+    count = torch.empty((len(masks), 2 * c + 1, 2 * c + 1), dtype=dtype, device=device)
+    transform.even(_power(transform.spectrum(masks)), count)
+    count = count.where(count > _NO_PAIR[dtype] * height * width, torch.nan)
+    return count if mask.ndim == 3 else count[0]
+
+
+def _reader(phases: np.ndarray | torch.Tensor, dtype: torch.dtype) -> Callable[[slice, int], torch.Tensor]:
+    """What gives a state of some samples, (sample, y, x), as a copy."""
+    if isinstance(phases, torch.Tensor):
+        return lambda part, state: phases[part, ..., state].to(dtype, copy=True).contiguous()
+    as_numpy = np.float64 if dtype == torch.float64 else np.float32
+    return lambda part, state: torch.from_numpy(np.array(phases[part, ..., state], as_numpy, order="C"))

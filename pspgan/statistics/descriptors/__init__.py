@@ -1,0 +1,17 @@
+"""Descriptors of microstructures: numbers of a field, in pixels and in micrometres, and distributions.
+
+All definitions count only what lies inside the field, and set right what its border does, so that fields of
+different size can be compared. NaN stands for a field without what is measured.
+"""
+
+from .catalogue import DESCRIPTORS, descriptor_names
+from .describe import check_zone, descriptors, distributions, grain_size_number
+
+__all__ = [
+    "DESCRIPTORS",
+    "check_zone",
+    "descriptor_names",
+    "descriptors",
+    "distributions",
+    "grain_size_number",
+]
