@@ -183,6 +183,8 @@ def _checked(
     names = tuple(phases)
     if isinstance(phases, str) or len(names) < 2 or len(set(names)) < len(names) or not all(names):
         raise ValueError(f"phases must be at least two different names, got {phases!r}")
+    if slashed := [name for name in names if "/" in name]:
+        raise ValueError(f'phase "{slashed[0]}" has a slash, which no variable of a store can have')
     if not 0 <= phase.min() <= phase.max() < len(names):
         raise ValueError(
             f"phase holds {phase.min()} to {phase.max()}, but phases names 0 to {len(names) - 1}: "
