@@ -176,3 +176,5 @@ def test_bad_arguments_are_named():
     for phases in ("dark", ("dark",), ("dark", "dark"), ("dark", "")):
         with pytest.raises(ValueError, match="phases must be at least two different names"):
             descriptors(zeros, 1.0, phases=phases)
+    with pytest.raises(ValueError, match='phase "film/b" has a slash'):
+        descriptors(zeros, 1.0, phases=("a", "film/b"))
