@@ -15,9 +15,14 @@ from matplotlib.figure import Figure
 
 from .figures import segmentations
 from .sources.labelled import LabelledMicrographs
-from .statistics.phases import STEPS, PixelClassifier, Validation, check_labels, leave_one_specimen_out
-
-CLASSIFIER = "classifier.safetensors"  # in the folder that `learn_phases` writes
+from .statistics.phases import (
+    CLASSIFIER,
+    STEPS,
+    PixelClassifier,
+    Validation,
+    check_labels,
+    leave_one_specimen_out,
+)
 
 
 @dataclass(frozen=True)

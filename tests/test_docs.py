@@ -104,10 +104,9 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert names["gen"].sizes["sample"] == len(CONDITIONS) * 4
     assert names["structure"]["std"].notnull().all()
     assert (tmp_path / "report.html").exists()
-    codes = blocks(ROOT / "docs" / "statistics-and-linkage.md", "python")  # go on from there
+    code = "\n".join(blocks(ROOT / "docs" / "statistics-and-linkage.md", "python"))  # goes on from there
     with pytest.warns(UserWarning, match=never_seen["linkage"]):
-        for code in codes:
-            exec(code, names)
+        exec(code, names)
     assert names["scores"].shape == (names["gen"].sizes["sample"], 3)
     assert names["two_point"].sizes["dx"] == 15
     xr.testing.assert_allclose(names["predicted"], names["structure"])

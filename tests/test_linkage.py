@@ -18,6 +18,7 @@ from pspgan.linkage.structure import SpecimenTable, StructureBasis
 from pspgan.linkage.suggestion import grid
 from pspgan.process import Factor, ProcessSpace
 from pspgan.statistics import (
+    PixelClassifier,
     StatisticsError,
     compute_statistics,
     descriptor_names,
@@ -468,6 +469,27 @@ class TestStorage:
             Linkage(1, "ridge", ("area_fraction",)).fit(in_memory, stores[1]).table_.micrographs.sum()
             == 24 + 32
         )
+
+    def test_a_classifier_of_phases_goes_along(self, tmp_path):
+        """What told phases apart is in the store and in the linkage, whatever becomes of its file."""
+        real = discs(grid_conditions(5), fields=2)
+        images = list(real["micrograph"].values[:6])
+        labels = [(image > 125).astype(np.uint8) for image in images]
+        classifier = PixelClassifier(steps=60).fit(images, labels, ["matrix", "disc"], progress=None)
+        file = classifier.save(tmp_path / "told_apart.safetensors")
+        store = write_ensemble(real, tmp_path / "real.zarr")
+        (statistics,) = compute_statistics(store, phases=file)
+        assert 0.05 < statistics["area_fraction"].mean() < 0.6
+        file.unlink()
+        settings = {"n_components": 1, "regressor": "ridge", "descriptors": ["area_fraction"]}
+        link(store, out=tmp_path / "linkage", **settings)
+        loaded = Linkage.load(tmp_path / "linkage")
+        assert loaded.phases_.names == ("matrix", "disc")
+        measured = loaded.transform(real)
+        np.testing.assert_array_equal(measured.sel(target="area_fraction"), statistics["area_fraction"])
+        compute_statistics(store)
+        with pytest.raises(StatisticsError, match=r"phases is .*otsu.* in .*classifier.* in the linkage"):
+            loaded.transform(store)
 
 
 class TestErrors:

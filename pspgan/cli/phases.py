@@ -48,8 +48,9 @@ def learn(
     --table uhcs-metadata.csv --image path --specimen sample_id --um-per-px micron_bar/micron_bar_px
     -o classifier`
     """
-    from ..phase_learning import CLASSIFIER, learn_phases
+    from ..phase_learning import learn_phases
     from ..sources import labelled
+    from ..statistics.phases import CLASSIFIER
 
     read = labelled.read(
         images,

@@ -9,6 +9,7 @@ very micrographs they are compared with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +85,14 @@ def evaluate(real: xr.Dataset | str, gen: xr.Dataset | str, seed: int = 0, split
             f"no condition is in both: real has {', '.join(sorted(conditions[0])[:5])}, "
             f"generated {', '.join(sorted(conditions[1])[:5])}; generate with --conditions observed"
         )
+    names = [
+        name
+        for name in descriptor_names(statistics[0], "px")
+        if any(np.isfinite(one[name].values).any() for one in statistics)
+    ]
     lines = []
     for k, condition in enumerate(tqdm(common, desc="evaluation", unit="condition", disable=None)):
-        pair = [_sample(t, s, condition) for t, s in zip(tiles, statistics, strict=True)]
+        pair = [_sample(t, s, condition, names) for t, s in zip(tiles, statistics, strict=True)]
         rng = np.random.default_rng([seed, k])
         found = _distances(*pair, splits, rng) + _spreads(*pair, rng)
         lines += [{"condition": condition} | one for one in found]
@@ -101,10 +107,9 @@ def evaluate(real: xr.Dataset | str, gen: xr.Dataset | str, seed: int = 0, split
     )
 
 
-def _sample(tiles: xr.Dataset, statistics: xr.Dataset, condition: str) -> _Sample:
+def _sample(tiles: xr.Dataset, statistics: xr.Dataset, condition: str, names: Sequence[str]) -> _Sample:
     rows = np.flatnonzero(tiles["condition"].values == condition)
     two_point = statistics["two_point"].values[rows].reshape(len(rows), -1).astype(float)
-    names = descriptor_names(statistics, "px")
     quantities = {"two_point": two_point} | {name: statistics[name].values[rows] for name in names}
     units = {name: str(statistics[name].attrs["units"]) for name in quantities}
     specimen = np.array(tiles["specimen"].values[rows].tolist(), dtype=str)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ def open_statistics(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
         raise StatisticsError(f"{path} holds no statistics; compute them: pspgan stats {path}")
     again = f"compute them again: pspgan stats {path}"
     try:
-        statistics = xr.open_zarr(path, group=GROUP, consolidated=False, chunks=None)
+        with warnings.catch_warnings(action="ignore"):  # the file of a classifier is nothing of zarr's
+            statistics = xr.open_zarr(path, group=GROUP, consolidated=False, chunks=None)
         settings = settings_of(statistics)
         texts = {name: statistics[name].values.tolist() for name in ("correlation", "phase", "direction")}
         missing = {"two_point", *COMPARED} - {*statistics.data_vars, *settings}

@@ -83,6 +83,7 @@ def write_statistics(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     _unpack(partial)
+    phases.save_classifier(partial / CLASSIFIER)
     if final.exists():
         final.rename(replaced)
     partial.rename(final)
@@ -138,7 +139,6 @@ def _lay_out(partial: Path, ensemble: xr.Dataset, settings: Mapping[str, Any], p
         },
         **_FORMAT,
     )
-    phases.save_classifier(partial / CLASSIFIER)
     zarr.open_group(partial, mode="r+").attrs["laid_out"] = True
 
 

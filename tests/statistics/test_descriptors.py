@@ -167,6 +167,8 @@ def test_bad_arguments_are_named():
     zeros = np.zeros((2, 5, 5), dtype=int)
     with pytest.raises(ValueError, match=r"phase must be \(sample, y, x\).*\(5, 5\)"):
         descriptors(zeros[0], 1.0)
+    with pytest.raises(ValueError, match=r"at least one of at least 2 x 2 px, got shape \(0, 5, 5\)"):
+        descriptors(zeros[:0], 1.0)
     with pytest.raises(ValueError, match=r"um_per_px has shape \(3,\), not \(2,\)"):
         descriptors(zeros, np.ones(3))
     with pytest.raises(ValueError, match="phase holds 0 to 2, but phases names 0 to 1: dark, bright"):

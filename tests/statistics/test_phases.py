@@ -194,6 +194,7 @@ def test_settings_say_everything_and_come_back(phases, settings, names):
             {"method": "otsu", "thresholds": [3]},
             'thresholds is no option of method "otsu"; it is one of threshold',
         ),
+        ({"method": "otsu", "thresholds": np.array([3, 4])}, "thresholds is no option"),
         ({"method": "multi-otsu", "n_phases": 1}, "n_phases 1 is no number of phases"),
         ({"method": "multi-otsu", "n_phases": 2.5}, "n_phases 2.5 is no number of phases"),
         ({"method": "multi-otsu", "n_phases": 5}, "more than the 4 that multi-otsu finds"),

@@ -173,15 +173,19 @@ def _checked(
     phase: np.ndarray, um_per_px: np.ndarray | float, phases: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     phase = np.asarray(phase)
-    if phase.ndim != 3 or min(phase.shape[1:], default=0) < 2:
-        raise ValueError(f"phase must be (sample, y, x) with at least 2 x 2 px, got shape {phase.shape}")
+    if phase.ndim != 3 or not len(phase) or min(phase.shape[1:]) < 2:
+        raise ValueError(
+            f"phase must be (sample, y, x), at least one of at least 2 x 2 px, got shape {phase.shape}"
+        )
     scale = np.asarray(um_per_px, float)
     if scale.shape not in ((), phase.shape[:1]):
         raise ValueError(f"um_per_px has shape {scale.shape}, not ({len(phase)},), and is not one number")
     names = tuple(phases)
     if isinstance(phases, str) or len(names) < 2 or len(set(names)) < len(names) or not all(names):
         raise ValueError(f"phases must be at least two different names, got {phases!r}")
-    if phase.size and not 0 <= phase.min() <= phase.max() < len(names):
+    if slashed := [name for name in names if "/" in name]:
+        raise ValueError(f'phase "{slashed[0]}" has a slash, which no variable of a store can have')
+    if not 0 <= phase.min() <= phase.max() < len(names):
         raise ValueError(
             f"phase holds {phase.min()} to {phase.max()}, but phases names 0 to {len(names) - 1}: "
             f"{', '.join(names)}"

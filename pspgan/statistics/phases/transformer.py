@@ -213,7 +213,8 @@ class Phases(TransformerMixin, BaseEstimator):
             raise ValueError(f'method "{self.method}" is none of {", ".join(METHODS)}')
         used = METHODS[self.method]
         for name, default in _DEFAULTS.items():
-            if name not in used and getattr(self, name) is not default and getattr(self, name) != default:
+            value = getattr(self, name)
+            if name not in used and (value is not None if default is None else value != default):
                 takes = [method for method, names in METHODS.items() if name in names]
                 raise ValueError(
                     f'{name} is no option of method "{self.method}"; it is one of {", ".join(takes)}'
