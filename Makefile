@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt $(PIP_FLAGS)
 NATIVE_SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu csrc/*/*.cuh)
 CMAKE_BUILD := build/cmake
+CORES := $(shell nproc 2>/dev/null || echo 2)
 
 # Tests start a hundred processes: what they import is compiled once, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
@@ -44,8 +45,8 @@ ifeq (,$(shell command -v cmake))
 	@echo "cmake not found: the C++ unit tests are skipped"
 else
 	cmake -S . -B $(CMAKE_BUILD) -DCMAKE_BUILD_TYPE=Release -DPython3_EXECUTABLE=$(abspath $(BIN))/python
-	cmake --build $(CMAKE_BUILD) --parallel
-	ctest --test-dir $(CMAKE_BUILD) --output-on-failure --parallel 2
+	cmake --build $(CMAKE_BUILD) --parallel $(CORES)
+	ctest --test-dir $(CMAKE_BUILD) --output-on-failure --parallel $(CORES)
 endif
 
 lint: install ## ruff

@@ -5,7 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -38,6 +45,7 @@ def run_parts(
         ValueError: no such scheduler, or no number of workers.
         ImportError: an address where dask.distributed is not installed.
         OSError: no scheduler answers at the address.
+        RuntimeError: a process was killed.
     """
     check_scheduler(scheduler, workers)
     workers = workers or joblib.cpu_count()
@@ -53,6 +61,11 @@ def run_parts(
                 under_way |= {executor.submit(function, *part) for part in islice(left, len(done))}
                 for future in done:
                     yield future.result()
+        except BrokenExecutor as error:
+            raise RuntimeError(
+                f"a worker ended before its time, for want of memory perhaps ({error}); the same call goes "
+                "on from what is written"
+            ) from error
         finally:
             for future in under_way:
                 future.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -63,14 +63,8 @@ def write_by_workers(
         OSError: the disk is full, or cannot be written; what is whole stays.
     """
     arguments = ((job, model, out.resolve(), part) for part in parts)
-    try:
-        for made in run_parts(_make, arguments, scheduler, workers):
-            bar.update(made)
-    except BrokenExecutor as error:
-        raise RuntimeError(
-            f"a worker ended before its time, for want of memory perhaps ({error}); the same call goes on "
-            "from what is written"
-        ) from error
+    for made in run_parts(_make, arguments, scheduler, workers):
+        bar.update(made)
 
 
 class Behind:

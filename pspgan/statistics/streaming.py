@@ -67,7 +67,8 @@ def write_statistics(
     left = _pending(partial)
     missing = sum(stop - start for start, stop in left)
     factor, um_per_px = factor_of(ensemble, settings["reduction"]), ensemble["um_per_px"].values
-    parts = ((path, a, b, um_per_px[a:b], factor, dict(settings), phases) for a, b in left)
+    place = path.resolve()  # workers of a cluster may be in another folder
+    parts = ((place, a, b, um_per_px[a:b], factor, dict(settings), phases) for a, b in left)
     bar = tqdm(
         total=n,
         initial=n - missing,
