@@ -122,7 +122,7 @@ def _opened(
     model: Model | Run | str | os.PathLike, device: str | torch.device | None, precision: Precision | None
 ) -> Model:
     if not isinstance(model, Model):
-        return load(model, device, precision=precision or "float32")
+        return load(model, device, precision="float32" if precision is None else precision)
     if precision is not None or device not in (None, model.device):
         raise ValueError("this model is loaded already; give device and precision to load")
     return model
