@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import typer.main
 import xarray as xr
+from PIL import Image
 
 import pspgan as psp
 from pspgan.cli import app
@@ -120,6 +121,24 @@ def test_writing_regions_as_printed(tmp_path, monkeypatch):
     exec(code, names)
     written = psp.open_ensemble("big.zarr")
     np.testing.assert_array_equal(written["micrograph"], whole["micrograph"])
+
+
+def test_phases_as_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "b"):
+            Image.fromarray(np.repeat(np.arange(4, dtype=np.uint8), 16)[None].repeat(64, 0)).save(
+                f"{folder}/{name}.png"
+            )
+    Path("uhcs-metadata.csv").write_text("path,sample_id\na.tif,1\nb.tif,2\n")
+    thresholds, learning = blocks(ROOT / "docs" / "phases.md", "python")
+    names = {}
+    exec(thresholds, names)
+    assert names["phases"].names == ("dark", "grey", "bright")
+    exec(learning.replace('"classifier")', '"classifier", steps=1)', 1), names)
+    assert names["phases"].names == ("matrix", "network", "spheroidite", "widmanstatten")
+    assert names["learned"].validation.confusion.sum() == 2 * 64 * 64
 
 
 def test_sessions_in_the_docs_show_what_happens():
