@@ -98,8 +98,8 @@ class _Transform:
         """Vectors up to the cutoff of a product of spectra, into (sample, dy, dx)."""
         c, (height, width) = self.cutoff, self.size
         rows = torch.fft.ifft(spectrum, dim=-2)
-        for begin, kept in ((0, rows[:, height - c :]), (c, rows[:, : c + 1])):
-            self._columns(torch.fft.irfft(kept, n=width), out[:, begin : begin + kept.shape[1]])
+        kept = torch.cat([rows[:, height - c :], rows[:, : c + 1]], dim=1)
+        self._columns(torch.fft.irfft(kept, n=width), out)
 
     def even(self, power: torch.Tensor, out: torch.Tensor) -> None:
         """The same of a real spectrum, whose transform is even: the upper half is the lower one turned."""
