@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +21,7 @@ import scipy.ndimage
 import torch
 import zarr
 from processes import in_a_process, resident
-from side_by_side import entry, report, take_turns
+from side_by_side import entry, report, seconds, take_turns
 
 from pspgan import ensemble
 from pspgan.ensemble.damage import COMPRESSORS
@@ -38,13 +36,6 @@ CONDITION = "800-90-Q"
 SIDE = 256  # px
 SHARDS = 4
 FILES = 2000  # that 100,000 micrographs may make at most
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def store_rows(folder: Path, rounds: int) -> list[dict]:
@@ -139,8 +130,7 @@ def a_model(preset: str, **settings: object) -> Model:
 
 
 NETWORKS = {
-    "paper, 256 px, float32": ("paper", {"precision": "float32"}, 2),
-    "paper, 256 px, bfloat16": ("paper", {"precision": "bfloat16"}, 2),
+    "paper, 256 px": ("paper", {"precision": "float32"}, 2),
     "uhcs-64, 64 px": ("uhcs-64", {}, 8),
 }
 

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def take_turns(measurements: Mapping[str, Callable[[], float]], rounds: int) -> 
         for name, measure in measurements.items():
             given[name].append(measure())
     return {name: float(np.median(values)) for name, values in given.items()}
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 def entry(name: str, ours: float, reference: float, unit: str) -> dict:

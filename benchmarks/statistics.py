@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from processes import in_a_process, resident
-from side_by_side import entry, report, take_turns
+from side_by_side import entry, report, seconds, take_turns
 
 from pspgan import ensemble
 from pspgan.process import ProcessSpace
@@ -52,10 +52,11 @@ def states_of(shape: tuple[int, ...]) -> np.ndarray:
     return one_hot(np.digitize(grey, edges), shape[3])
 
 
-def time_rows(rounds: int) -> list[dict]:
+def time_rows(rounds: int, most: int) -> list[dict]:
     """Seconds a call, ours beside PyMKS."""
     rows = []
-    for name, (shape, pairs, arguments) in CASES.items():
+    for name, ((n, *field), pairs, arguments) in CASES.items():
+        shape = (min(n, most), *field)
         states = states_of(shape)
         mask = np.random.default_rng(1).random(shape[:3]) > 0.2 if "masked" in name else None
         calls = {
@@ -71,13 +72,6 @@ def time_rows(rounds: int) -> list[dict]:
         label = f"{size}, {len(pairs)} correlations, cutoff {arguments['cutoff']}, {name}"
         rows.append(entry(label, times["native"], times["pymks"], "s"))
     return rows
-
-
-def seconds(call: partial) -> float:
-    """How long a call takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def memory_rows() -> list[dict]:
@@ -142,9 +136,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     parser.add_argument("--rounds", type=int, default=5, help="timed calls of each side")
+    parser.add_argument("--samples", type=int, default=64, help="most of a case beside PyMKS")
     parser.add_argument("--micrographs", type=int, default=20000, help="of the large ensemble")
     options = parser.parse_args()
-    rows = time_rows(options.rounds) + memory_rows() + ensemble_rows(options.micrographs)
+    rows = time_rows(options.rounds, options.samples) + memory_rows() + ensemble_rows(options.micrographs)
     report(rows, options.json)
 
 

@@ -148,3 +148,15 @@ def test_benchmark_of_training(run_script, tmp_path):
     for row in rows:
         assert row["name"] in printed
         assert row["ratio"] == pytest.approx(row["ours"] / row["reference"])
+
+
+def test_benchmark_of_statistics(run_script, tmp_path):
+    pytest.importorskip("pymks", reason="PyMKS is not installed: nothing to compare with")
+    options = ["--samples", 2, "--rounds", 1, "--micrographs", 300, "--json", tmp_path / "statistics.json"]
+    printed = run_script(ROOT / "benchmarks" / "statistics.py", *options)
+    rows = json.loads((tmp_path / "statistics.json").read_text())["rows"]
+    assert any("not periodic, masked" in row["name"] for row in rows)
+    assert rows[-1]["name"].startswith("pspgan stats, 300 x 128 x 128, memory")
+    for row in rows:
+        assert row["name"] in printed
+        assert row["ratio"] == pytest.approx(row["ours"] / row["reference"])
