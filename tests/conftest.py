@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 # For the networks written plainly, which tests compare with, too. Last, because of the name of statistics.py.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "benchmarks"))
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +37,24 @@ def cluster():
         n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
     ) as started:
         yield started.scheduler_address
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Runs a script in the temporary folder; gives what it printed."""
+
+    def run(script, *arguments):
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": "Agg"}
+        done = subprocess.run(
+            [sys.executable, script, *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -1,40 +1,13 @@
 """The examples run as a user runs them: in a folder of their own, from nothing."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pspgan as psp
-from pspgan import ops
 
-ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = ROOT / "examples"
-
-
-@pytest.fixture
-def run_script(tmp_path):
-    """Runs a script in the temporary folder; gives what it printed."""
-
-    def run(script, *arguments):
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": "Agg"}
-        done = subprocess.run(
-            [sys.executable, script, *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def test_every_example_is_tested_here():
@@ -121,42 +94,3 @@ def test_other_material(run_script, tmp_path):
     assert np.exp(np.log(diameter).mean(axis=0)) == pytest.approx(0.5 * rates**-0.2, rel=0.1)
     assert f"exponent of the quench rate: put in -0.20, found {exponents.mean():.3f}" in printed
     assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
-
-
-@pytest.mark.skipif(not ops.native_status().available, reason=str(ops.native_status()))
-def test_benchmark_of_operators(run_script, tmp_path):
-    printed = run_script(ROOT / "benchmarks" / "ops.py", "--seconds", 0.01, "--json", tmp_path / "ops.json")
-    result = json.loads((tmp_path / "ops.json").read_text())
-    assert result["machine"] in printed
-    assert any(row["name"].startswith("diff_augment") for row in result["rows"])
-    for row in result["rows"]:
-        assert row["name"] in printed
-        assert row["ratio"] == pytest.approx(row["ours"] / row["reference"])
-        assert row["unit"] == ("B" if "memory traffic" in row["name"] else "us")
-
-
-def test_benchmark_of_training(run_script, tmp_path):
-    small = {"resolution": 64, "ch": 4, "batch": 2, "images": 2, "memory-batch": 2, "rounds": 1}
-    options = [word for key, value in small.items() for word in (f"--{key}", value)]
-    printed = run_script(ROOT / "benchmarks" / "training.py", *options, "--json", tmp_path / "training.json")
-    rows = json.loads((tmp_path / "training.json").read_text())["rows"]
-    names = [row["name"] for row in rows]
-    assert len(set(names)) == len(names)
-    for what in ("discriminator step", "generator step", "sampling", "memory at batch 2"):
-        assert f"{what}, float32, sagan" in names
-        assert f"{what}, bfloat16, biggan" in names
-    for row in rows:
-        assert row["name"] in printed
-        assert row["ratio"] == pytest.approx(row["ours"] / row["reference"])
-
-
-def test_benchmark_of_statistics(run_script, tmp_path):
-    pytest.importorskip("pymks", reason="PyMKS is not installed: nothing to compare with")
-    options = ["--samples", 2, "--rounds", 1, "--micrographs", 300, "--json", tmp_path / "statistics.json"]
-    printed = run_script(ROOT / "benchmarks" / "statistics.py", *options)
-    rows = json.loads((tmp_path / "statistics.json").read_text())["rows"]
-    assert any("not periodic, masked" in row["name"] for row in rows)
-    assert rows[-1]["name"].startswith("pspgan stats, 300 x 128 x 128, memory")
-    for row in rows:
-        assert row["name"] in printed
-        assert row["ratio"] == pytest.approx(row["ours"] / row["reference"])
