@@ -57,6 +57,11 @@ def test_an_error_gives_up_what_has_not_begun():
     assert len(began) < 10
 
 
+def test_a_worker_that_dies_is_said():
+    with pytest.raises(RuntimeError, match=r"a worker ended before its time.* the same call goes on"):
+        list(run_parts(os._exit, [(1,)] * 2, "processes", 2))
+
+
 @pytest.mark.parametrize(
     ("scheduler", "workers", "message"),
     [

@@ -2,13 +2,11 @@
 
 import dataclasses
 import signal
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 from ranks import Processes
 
 import pspgan as psp
-from pspgan import ensemble
 from pspgan.generation.writing import Source, _loaded
 
 RANK = """
@@ -82,17 +80,6 @@ def test_what_all_ranks_would_stumble_over_is_told_once(run, tmp_path):
     assert "the ranks of torchrun share the work already" in errors[0]
     assert errors[1] == ""
     assert not (tmp_path / "gen.zarr").exists()
-
-
-def test_a_worker_that_dies_is_said(run, tmp_path, monkeypatch):
-    def die(*_):
-        raise BrokenProcessPool("killed")
-        yield
-
-    monkeypatch.setattr("pspgan.generation.writing.run_parts", die)
-    with pytest.raises(RuntimeError, match=r"a worker ended .* the same call goes on"):
-        psp.generate(run, out=tmp_path / "gen.zarr", workers=2, progress=False)
-    assert not ensemble.open_ensemble(tmp_path / "gen.zarr", allow_incomplete=True).attrs["complete"]
 
 
 def test_another_file_at_the_same_place_is_refused(run, make_run, tmp_path):
