@@ -2,12 +2,14 @@
 
 Along x only rows of the field are transformed, never those of its padding, and back only rows up to the
 cutoff. Each state is transformed once, whatever the number of correlations; an autocorrelation, being even,
-is computed for half of the vectors, and (b, a) is (a, b) turned round. A few fields at a time stay in the
+is computed for half of the vectors, and (b, a) is (a, b) turned round. Of two phases that fill the field, all
+correlations follow from one autocorrelation, and from sums over the field. A field at a time stays in the
 cache of a core.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,9 +19,13 @@ import torch
 from ..scheduling import run_parts
 
 # Bytes of one transform of the fields that are worked on at once.
-_BLOCK_BYTES = {"cpu": 2**20, "cuda": 2**27}
+_BLOCK_BYTES = {"cpu": 2**19, "cuda": 2**27}
 # A pair count below this share of the pixels is rounding noise of the FFT: no pair is valid there.
 _NO_PAIR = {torch.float64: 1e-12, torch.float32: 1e-4}
+
+# How far from 1 the shares of two phases that fill a field may add up, by rounding.
+_FULL = {torch.float64: 1e-13, torch.float32: 1e-6}
+_NUMPY = {torch.float64: np.float64, torch.float32: np.float32}
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -49,11 +55,16 @@ def correlate(
     device = phases.device if isinstance(phases, torch.Tensor) else torch.device("cpu")
     transform = _Transform(tuple(field), periodic, cutoff)
     shared = _count(transform, mask, dtype, device) if mask is None or mask.ndim == 2 else None
-    out = torch.empty((n, len(pairs), 2 * cutoff + 1, 2 * cutoff + 1), dtype=dtype, device=device)
+    out = _empty((n, len(pairs), 2 * cutoff + 1, 2 * cutoff + 1), dtype, device)
     of_state = _reader(phases, dtype)
 
     def block(part: slice) -> None:
         weight = None if mask is None else (mask if mask.ndim == 2 else mask[part])
+        if weight is None and phases.shape[-1] == 2:
+            first, second = (of_state(part, state) for state in (0, 1))
+            if bool(second.add_(first).sub_(1).abs_().amax() <= _FULL[dtype]):
+                _of_two_phases(transform, first, pairs, shared, out[part])
+                return
         spectra = {}
         for state in sorted({state for pair in pairs for state in pair}):
             values = of_state(part, state)
@@ -80,15 +91,20 @@ def correlate(
     return out.permute(0, 2, 3, 1)
 
 
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """numpy asks for huge pages, torch does not: small ones cost a third of the time of it all to clear."""
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.empty(shape, _NUMPY[dtype]))
+
+
 class _Transform:
     """FFTs of fields (sample, y, x) of one size, and back to vectors up to a cutoff."""
 
     def __init__(self, field: tuple[int, int], periodic: bool, cutoff: int) -> None:
         self.field, self.periodic, self.cutoff = field, periodic, cutoff
         # Zeros on one side as wide as the longest vector keep pairs from wrapping around the border.
-        self.size = (
-            field if periodic else tuple(scipy.fft.next_fast_len(n + cutoff, real=True) for n in field)
-        )
+        self.size = field if periodic else tuple(_fast_length(n + cutoff) for n in field)
 
     def spectrum(self, values: torch.Tensor) -> torch.Tensor:
         """(sample, ky, kx), kx from 0 to half the size."""
@@ -108,10 +124,51 @@ class _Transform:
         self._columns(torch.fft.irfft(rows, n=self.size[1]), out[:, c:])
         out[:, :c] = out[:, c + 1 :].flip(1, 2)
 
+    def sums(self, values: torch.Tensor) -> torch.Tensor:
+        """Sum of the pixels from which each vector leads to a pixel, (sample, dy, dx), or (sample, 1, 1)."""
+        if self.periodic:
+            return values.sum((1, 2), keepdim=True)
+        for _ in ("x", "y"):
+            values = _without_ends(values, self.cutoff).transpose(1, 2).contiguous()
+        return values
+
     def _columns(self, whole: torch.Tensor, out: torch.Tensor) -> None:
         c = self.cutoff
         out[..., :c] = whole[..., self.size[1] - c :]
         out[..., c:] = whole[..., : c + 1]
+
+
+def _fast_length(least: int) -> int:
+    """A length of fast FFTs: multiples of 64 are faster than shorter ones with other factors."""
+    length = 64 * math.ceil(least / 64)
+    fast = scipy.fft.next_fast_len(least, real=True)
+    return length if length <= 1.08 * least and scipy.fft.next_fast_len(length, real=True) == length else fast
+
+
+def _without_ends(values: torch.Tensor, cutoff: int) -> torch.Tensor:
+    """Sums along the last axis without its first ``cutoff`` values, ..., 1, none, its last 1, ... of them."""
+    total = values.sum(-1, keepdim=True)
+    first = values[..., :cutoff].cumsum(-1).flip(-1)
+    last = values[..., values.shape[-1] - cutoff :].flip(-1).cumsum(-1)
+    return torch.cat([total - first, total, total - last], dim=-1)
+
+
+def _of_two_phases(
+    transform: _Transform, values: torch.Tensor, pairs: Pairs, count: torch.Tensor, out: torch.Tensor
+) -> None:
+    """Statistics of phase 0 and of the phase 1 that fills the rest, into (sample, correlation, dy, dx)."""
+    side = 2 * transform.cutoff + 1
+    both = values.new_empty((len(values), side, side))
+    transform.even(_power(transform.spectrum(values)), both)
+    begins = transform.sums(values)  # of the pixels that pairs begin with; they end with those turned round
+    found = {
+        (0, 0): lambda: both,
+        (0, 1): lambda: begins - both,
+        (1, 0): lambda: begins.flip(1, 2) - both,
+        (1, 1): lambda: both + (count - begins - begins.flip(1, 2)),
+    }
+    for k, pair in enumerate(pairs):
+        torch.div(found[pair](), count, out=out[:, k])
 
 
 def _power(spectrum: torch.Tensor) -> torch.Tensor:
@@ -140,5 +197,4 @@ def _reader(phases: np.ndarray | torch.Tensor, dtype: torch.dtype) -> Callable[[
     """What gives a state of some samples, (sample, y, x), as a copy."""
     if isinstance(phases, torch.Tensor):
         return lambda part, state: phases[part, ..., state].to(dtype, copy=True).contiguous()
-    as_numpy = np.float64 if dtype == torch.float64 else np.float32
-    return lambda part, state: torch.from_numpy(np.array(phases[part, ..., state], as_numpy, order="C"))
+    return lambda part, state: torch.from_numpy(np.array(phases[part, ..., state], _NUMPY[dtype], order="C"))

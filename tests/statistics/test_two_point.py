@@ -219,6 +219,16 @@ def test_hard_phases_of_any_type():
     np.testing.assert_array_equal(two_point_statistics(torch.from_numpy(phases).bool()).numpy(), expected)
 
 
+@pytest.mark.parametrize("periodic", [True, False])
+def test_two_fields_that_are_no_phases(periodic):
+    """Their sum is not 1, as that of two phases is: nothing of one follows from the other."""
+    fields = np.random.default_rng(0).normal(size=(3, 9, 12, 2))
+    fields[1, ..., 1] = 1 - fields[1, ..., 0]  # but in one sample it is
+    pairs = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    expected = direct_sum(fields, pairs, periodic, 3, np.ones(fields.shape[:3]))
+    np.testing.assert_allclose(two_point_statistics(fields, pairs, periodic, 3), expected, atol=1e-12)
+
+
 def test_repeated_and_reversed_correlations():
     phases = soft_phases((2, 9, 8, 3))
     pairs = [(0, 1), (2, 2), (1, 0), (0, 1), (2, 2), (1, 2)]
