@@ -147,10 +147,11 @@ def _fast_length(least: int) -> int:
 
 def _without_ends(values: torch.Tensor, cutoff: int) -> torch.Tensor:
     """Sums along the last axis without its first ``cutoff`` values, ..., 1, none, its last 1, ... of them."""
-    total = values.sum(-1, keepdim=True)
-    first = values[..., :cutoff].cumsum(-1).flip(-1)
-    last = values[..., values.shape[-1] - cutoff :].flip(-1).cumsum(-1)
-    return torch.cat([total - first, total, total - last], dim=-1)
+    upto, n = values.cumsum(-1), values.shape[-1]  # along the last axis, where it is fast
+    total = upto[..., -1:]
+    first = total - upto[..., :cutoff].flip(-1)
+    last = upto[..., n - 1 - cutoff : n - 1].flip(-1)
+    return torch.cat([first, total, last], dim=-1)
 
 
 def _of_two_phases(
