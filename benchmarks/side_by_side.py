@@ -76,7 +76,7 @@ def tabulate(file: Path, page: Path, heading: str) -> None:
     lines = [f"*{result['machine']}*", "", "| | ours | baseline | ratio |", "|---|---|---|---|"]
     for row in result["rows"]:
         ours, reference = (f"{row[side]:.3g} {row['unit']}" for side in ("ours", "reference"))
-        lines.append(f"| {row['name']} | {ours} | {reference} | {row['ratio']:.2f} |")
+        lines.append(f"| {row['name']} | {ours} | {reference} | {row['ratio']:.3g} |")
     before, found, after = page.read_text().partition(f"## {heading}\n")
     if not found:
         sys.exit(f'{page} has no heading "{heading}"')
