@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,9 @@ from .statistics.phases import (
     check_labels,
     leave_one_specimen_out,
 )
+from .writing import check_free, replacing_folder
+
+_WHAT = "folder of a classifier"
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,9 @@ class LearnedPhases:
             OSError: it cannot be written.
         """
         folder = Path(folder)
-        check_free(folder, overwrite)
+        check_free(folder, overwrite, CLASSIFIER, _WHAT)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
-        try:
+        with replacing_folder(folder) as partial:
             partial.mkdir()
             self.classifier.save(partial / CLASSIFIER)
             if self.validation is not None:
@@ -76,12 +76,7 @@ class LearnedPhases:
                 pooled = pd.DataFrame(self.validation.confusion.sum(0), index=names, columns=names)
                 pooled.to_csv(partial / "confusion.csv", index_label="label")
                 self.figure().savefig(partial / "held_out.png", dpi=150)
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.rename(folder)
-            self.classifier.path = os.path.abspath(folder / CLASSIFIER)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        self.classifier.path = os.path.abspath(folder / CLASSIFIER)
         return folder
 
     def figure(self) -> Figure:
@@ -133,7 +128,7 @@ def learn_phases(
         FileExistsError: ``out`` exists.
     """
     if out is not None:
-        check_free(Path(out), overwrite)
+        check_free(Path(out), overwrite, CLASSIFIER, _WHAT)
     micrographs, labels = labelled.micrographs, labelled.labels
     check_labels(micrographs, labels, names, labelled.images)
     present = set(np.unique(np.concatenate([np.unique(label) for label in labels])).tolist())
@@ -152,11 +147,3 @@ def learn_phases(
     if out is not None:
         learned.write(out, overwrite=overwrite)
     return learned
-
-
-def check_free(folder: Path, overwrite: bool) -> None:
-    """Raise FileExistsError where a folder would be replaced without ``overwrite``, or is something else."""
-    if folder.exists() and not overwrite:
-        raise FileExistsError(f"{folder} exists; choose another name or pass overwrite (--overwrite)")
-    if folder.exists() and not (folder / CLASSIFIER).is_file():
-        raise FileExistsError(f"{folder} exists and holds no classifier; choose another name")

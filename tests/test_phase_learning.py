@@ -70,7 +70,7 @@ def test_a_folder_is_not_replaced_unasked(folders):
     assert PixelClassifier.load(out / "classifier.safetensors").sha256 == classifier.sha256
     learn_phases(read, NAMES, out, **learn, seed=1, overwrite=True)
     assert sorted(path.name for path in out.iterdir()) == ["classifier.safetensors"]
-    with pytest.raises(FileExistsError, match="images exists and holds no classifier"):
+    with pytest.raises(FileExistsError, match="images exists and is no folder of a classifier"):
         learn_phases(read, NAMES, folders / "images", **learn, overwrite=True)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import xarray as xr
 import zarr
 
+from ..writing import replacing_folder
 from .opening import open_ensemble
 from .schema import EnsembleError, space_of, validate
-from .store import for_disk, replacing, reporting_full_disk, write_coordinate
+from .store import for_disk, reporting_full_disk, write_coordinate
 
 
 def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
@@ -47,7 +48,7 @@ def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
     provenance = json.loads(store.attrs["provenance"])
     provenance.setdefault("appended", []).append(json.loads(dataset.attrs["provenance"]))
     path = Path(path)
-    with reporting_full_disk(path), replacing(path) as partial:
+    with reporting_full_disk(path), replacing_folder(path) as partial:
         shutil.copytree(path, partial, ignore=shutil.ignore_patterns("statistics*"))
         more = for_disk(_as_long_lists(partial, store, dataset.copy().load()))
         more.attrs = {}

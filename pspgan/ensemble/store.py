@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import xarray as xr
 import zarr
 from tqdm import tqdm
 
+from ..writing import replacing_folder
 from .damage import COMPRESSORS
 from .opening import pending
 from .schema import IMAGES, SCHEMA, SCHEMA_VERSION, EnsembleError, validate
@@ -56,7 +56,7 @@ def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = F
         encoding[name] |= {"chunks": (1, y, x), "shards": (shard, y, x)}
     layout = for_disk(layout.chunk({"sample": shard}))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with reporting_full_disk(path), replacing(path) as partial:
+    with reporting_full_disk(path), replacing_folder(path) as partial:
         layout.to_zarr(partial, mode="w-", compute=False, encoding=encoding, **_FORMAT)
     return path
 
@@ -133,7 +133,7 @@ def write_ensemble(
     path = Path(path)
     check_free(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
+    with replacing_folder(path) as partial:
         create(dataset, partial)
         names = [name for name in IMAGES if name in dataset]
         with tqdm(
@@ -156,7 +156,7 @@ def write_coordinate(path: str | os.PathLike, coordinate: xr.DataArray) -> None:
     alone = for_disk(xr.Dataset(coords={coordinate.name: coordinate.variable}))
     encoding = {coordinate.name: {"compressors": COMPRESSORS}}
     target = Path(path) / str(coordinate.name)
-    with reporting_full_disk(path), replacing(target) as partial:
+    with reporting_full_disk(path), replacing_folder(target) as partial:
         beside = partial.with_suffix(".store")
         try:
             alone.to_zarr(beside, mode="w-", encoding=encoding, **_FORMAT)
@@ -177,22 +177,6 @@ def check_free(path: Path, overwrite: bool) -> None:
         is_ensemble = False
     if not is_ensemble:
         raise FileExistsError(f"{path} exists and is no ensemble; it is not replaced, choose another name")
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write under, which takes its place at the end, or disappears on an error."""
-    partial, old = (
-        path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.{kind}") for kind in ("partial", "old")
-    )
-    try:
-        yield partial
-        if path.exists():
-            path.rename(old)
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def for_disk(dataset: xr.Dataset) -> xr.Dataset:

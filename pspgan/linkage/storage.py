@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
-import uuid
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .. import __version__
+from .. import __version__, writing
 from ..process import ProcessSpace
 from ..statistics import CLASSIFIER, Phases
 from .structure import SpecimenTable, StructureBasis
@@ -44,11 +41,8 @@ class Stored:
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """Raise FileExistsError where a folder would be replaced without ``overwrite``."""
-    if folder.exists() and not overwrite:
-        raise FileExistsError(f"{folder} exists; choose another name or pass overwrite (--overwrite)")
-    if overwrite and folder.exists() and not (folder / "linkage.json").is_file():
-        raise FileExistsError(f"{folder} exists and is no linkage; it is not replaced, choose another name")
+    """Raise FileExistsError where a folder would be replaced without ``overwrite``, or is something else."""
+    writing.check_free(folder, overwrite, "linkage.json", "linkage")
 
 
 def save(linkage: Linkage, folder: Path, *, overwrite: bool) -> Path:
@@ -71,19 +65,13 @@ def save(linkage: Linkage, folder: Path, *, overwrite: bool) -> Path:
     arrays |= {name: basis.mean[name].values for name in ("dy", "dx")}
     arrays["correlation"] = np.array(basis.mean["correlation"].values.tolist(), dtype=str)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+    with writing.replacing_folder(folder) as partial:
         partial.mkdir()
         (partial / "linkage.json").write_text(json.dumps(meta, indent=1, default=list))
         np.savez_compressed(partial / "table.npz", **arrays)
         linkage.validation_.to_csv(partial / "validation.csv", index=False)
         (partial / "summary.txt").write_text(linkage.summary() + "\n")
         linkage.phases_.save_classifier(partial / CLASSIFIER)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.rename(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 

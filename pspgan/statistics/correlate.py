@@ -57,10 +57,11 @@ def correlate(
     shared = _count(transform, mask, dtype, device) if mask is None or mask.ndim == 2 else None
     out = _empty((n, len(pairs), 2 * cutoff + 1, 2 * cutoff + 1), dtype, device)
     of_state = _reader(phases, dtype)
+    share_one = phases.shape[-1] == 2 and len({frozenset(pair) for pair in pairs}) > 1
 
     def block(part: slice) -> None:
         weight = None if mask is None else (mask if mask.ndim == 2 else mask[part])
-        if weight is None and phases.shape[-1] == 2:
+        if weight is None and share_one:
             first, second = (of_state(part, state) for state in (0, 1))
             if bool(second.add_(first).sub_(1).abs_().amax() <= _FULL[dtype]):
                 _of_two_phases(transform, first, pairs, shared, out[part])

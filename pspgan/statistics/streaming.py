@@ -29,6 +29,7 @@ from .phases import CLASSIFIER, Phases
 GROUP = "statistics"
 
 _PARTIAL, _REPLACED, _PACKED = "statistics.partial", "statistics.replaced", "packed"
+_UNPACKED = "unpacked"
 _NUMBERS = "descriptors"  # name of the packed array of all that is one number a micrograph
 _CHUNK_BYTES = 4 * 2**20
 _FORMAT = {"zarr_format": 3, "consolidated": False, "write_empty_chunks": True}
@@ -83,7 +84,9 @@ def write_statistics(
     except EnsembleError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _unpack(partial)
+    if (partial / _PACKED).exists():  # else a call that was killed has come as far
+        _unpack(partial)
+    shutil.rmtree(partial / _UNPACKED, ignore_errors=True)
     phases.save_classifier(partial / CLASSIFIER)
     if final.exists():
         final.rename(replaced)
@@ -217,4 +220,5 @@ def _unpack(partial: Path) -> None:
     for name in attrs:
         encoding[name] |= {"chunks": (max(len(numbers), 1),)}
     unpacked.to_zarr(partial, mode="a", encoding=encoding, **_FORMAT)
-    shutil.rmtree(partial / _PACKED)
+    # Gone at once: of half-removed arrays zarr would read the rest as NaN.
+    (partial / _PACKED).rename(partial / _UNPACKED)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from pspgan import ensemble
 from pspgan.process import ProcessSpace
-from pspgan.statistics import StatisticsError, compute_statistics, open_statistics, streaming
+from pspgan.statistics import Phases, StatisticsError, compute_statistics, open_statistics, streaming
 
 N = 600  # three shards, the last one not full
 
@@ -128,6 +128,23 @@ def test_what_was_begun_with_other_settings_begins_anew(many, monkeypatch):
     assert statistics.sizes["dy"] == 11
     assert np.isfinite(statistics["two_point"]).all()
     assert groups(many) == ["statistics"]
+
+
+@pytest.mark.parametrize("last", ["_unpack", "save_classifier"])
+def test_what_was_stopped_at_its_very_end_is_finished(many, expected, monkeypatch, last):
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(streaming if last == "_unpack" else Phases, last, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            compute_statistics(many, workers=1, progress=False)
+    assert groups(many) == ["statistics.partial"]
+    counts = counting(monkeypatch)
+    (statistics,) = compute_statistics(many, workers=1, progress=False)
+    assert counts == []
+    xr.testing.assert_identical(statistics.load().drop_encoding(), expected)
+    assert sorted(found.name for found in (many / "statistics").iterdir() if "pack" in found.name) == []
 
 
 def test_older_statistics_stay_until_the_new_ones_are_complete(many, monkeypatch):

@@ -47,7 +47,7 @@ def train_network(
     """
     draws = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # of the CPU alone, which the fork gives back
         network = SegmentationNetwork(n_classes).to(memory_format=torch.channels_last)
     images = [standardised(torch.from_numpy(np.array(image)))[None] for image in micrographs]
     truths = [torch.from_numpy(np.array(label)).float()[None] for label in labels]
