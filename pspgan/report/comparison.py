@@ -146,9 +146,11 @@ def two_point(inputs: Inputs) -> Section:
     except ValueError as error:
         section.blocks.append(Text(f"Left out: {error}."))
         return section
+    names = settings_of(inputs.statistics[inputs.reference])["names"]
+    phases = ", ".join(f"{index} {name}" for index, name in enumerate(names))
     section.blocks.append(
         Text(
-            f"How probable it is that both ends of a vector lie in the phases {pair} (0 dark, 1 bright). The"
+            f"How probable it is that both ends of a vector lie in the phases {pair} ({phases}). The"
             " value at the zero vector is the phase's area fraction, the decay tells the size of its"
             " regions, rings their spacing, and a map that is not round tells an orientation."
         )
