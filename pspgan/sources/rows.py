@@ -111,22 +111,23 @@ def read_table(path: Path) -> Rows:
     if path.suffix.lower() in (".xls", ".ods"):
         raise SourceError(f"{path}: {path.suffix} workbooks are not read; save it as .xlsx or .csv")
     try:
-        lines = _xlsx_lines(path) if path.suffix.lower() == ".xlsx" else _csv_lines(path)
-        header, rows = next(lines, None), []
-        if header is None:
-            raise SourceError(f"{path} cannot be read as a table: it is empty")
-        columns = header[1]
-        if not columns:
-            raise SourceError(f"{path}: the first row names no columns")
-        for number, line in lines:
-            if len(line) > len(columns):
-                raise SourceError(
-                    f"{path}, row {number} has {len(line)} cells, but the first row names {len(columns)} "
-                    "columns; name the others too, or empty them"
-                )
-            if line:  # programs leave out blank cells at the end of a row
-                cells = dict(zip(columns, line + [""] * (len(columns) - len(line)), strict=True))
-                rows.append(Row(f"{path}, row {number}", f"row {number}", cells))
+        # Closed here, not when the collector finds it: a row refused leaves the file half read.
+        with closing(_xlsx_lines(path) if path.suffix.lower() == ".xlsx" else _csv_lines(path)) as lines:
+            header, rows = next(lines, None), []
+            if header is None:
+                raise SourceError(f"{path} cannot be read as a table: it is empty")
+            columns = header[1]
+            if not columns:
+                raise SourceError(f"{path}: the first row names no columns")
+            for number, line in lines:
+                if len(line) > len(columns):
+                    raise SourceError(
+                        f"{path}, row {number} has {len(line)} cells, but the first row names {len(columns)} "
+                        "columns; name the others too, or empty them"
+                    )
+                if line:  # programs leave out blank cells at the end of a row
+                    cells = dict(zip(columns, line + [""] * (len(columns) - len(line)), strict=True))
+                    rows.append(Row(f"{path}, row {number}", f"row {number}", cells))
     except UnicodeDecodeError:
         raise SourceError(f"{path} is not UTF-8 text; save it as UTF-8 CSV, or as .xlsx") from None
     return Rows(str(path), tuple(columns), tuple(rows))
@@ -197,17 +198,19 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _xlsx_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The same of the first sheet of a workbook."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > _LARGEST_WORKBOOK:
-            raise SourceError(
-                f"{path} is refused, it would unpack to {unpacked / 1e6:.0f} MB; save it as .csv"
-            )
-        with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # what a file says of its own size decides how much is read
-            for number, line in enumerate(sheet.iter_rows(values_only=True), start=1):
-                yield number, _cells(map(_text, line))
+        # Opened here: openpyxl leaves a file of its own open where it fails on a damaged workbook.
+        with path.open("rb") as file:
+            with zipfile.ZipFile(file) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > _LARGEST_WORKBOOK:
+                raise SourceError(
+                    f"{path} is refused, it would unpack to {unpacked / 1e6:.0f} MB; save it as .csv"
+                )
+            with closing(openpyxl.load_workbook(file, read_only=True, data_only=True)) as book:
+                sheet = book.worksheets[0]
+                sheet.reset_dimensions()  # what a file says of its own size decides how much is read
+                for number, line in enumerate(sheet.iter_rows(values_only=True), start=1):
+                    yield number, _cells(map(_text, line))
     except (SourceError, PermissionError):
         raise
     except Exception as error:  # a damaged workbook lets openpyxl fail in any way

@@ -1,6 +1,7 @@
 """Any table with a folder of images: CSV and XLSX, mapping, what is left out, errors that name the cell."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import openpyxl
@@ -300,6 +301,22 @@ def test_files_that_are_no_table(heat, images, tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(SourceError, match=rf"{name}.*{message}"):
             table.read(tmp_path / name, images, **ARGUMENTS)
+
+
+@pytest.mark.parametrize(("name", "write"), [("heat.csv", write_csv), ("heat.xlsx", write_xlsx)])
+def test_a_refused_table_is_closed(images, tmp_path, monkeypatch, name, write):
+    opened, opening = [], Path.open
+
+    def remembered(path, *args, **keys):
+        opened.append(opening(path, *args, **keys))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", remembered)
+    path = write(tmp_path / name, [[*ROWS[0], "more"], *ROWS])
+    with pytest.raises(SourceError, match="row 2 has"):
+        table.read(path, images, **ARGUMENTS)
+    assert opened
+    assert all(file.closed for file in opened)
 
 
 def test_bad_images_are_named(heat, images):
