@@ -48,12 +48,20 @@ def test_what_is_written_comes_back(tmp_path):
     assert again["phase"].attrs["phases"] == ["matrix", "carbide"]
 
 
-def test_layout_is_zarr_3_with_one_micrograph_a_chunk_and_hundreds_a_shard(tmp_path):
-    ensemble.write_ensemble(make(n=600, side=4), tmp_path / "a.zarr")
-    array = zarr.open_group(tmp_path / "a.zarr", mode="r")["micrograph"]
+@pytest.mark.parametrize(
+    ("n", "side", "chunk", "shard"),
+    [(600, 4, 16, 256), (20, 4, 16, 32), (300, 64, 16, 256), (5, 100, 4, 8), (3, 200, 1, 3), (2, 256, 1, 2)],
+)
+def test_a_chunk_holds_up_to_16_small_micrographs_and_a_shard_up_to_256(tmp_path, n, side, chunk, shard):
+    path = ensemble.create(make(n=n, side=side), tmp_path / "a.zarr")
+    array = zarr.open_group(path, mode="r")["micrograph"]
     assert array.metadata.zarr_format == 3
-    assert array.chunks == (1, 4, 4)
-    assert array.shards == (256, 4, 4)
+    assert array.chunks == (chunk, side, side)
+    assert array.shards == (shard, side, side)
+
+
+def test_a_shard_is_a_file(tmp_path):
+    ensemble.write_ensemble(make(n=600, side=4), tmp_path / "a.zarr")
     assert len(list((tmp_path / "a.zarr" / "micrograph" / "c").glob("*/0/0"))) == 3
 
 
@@ -82,7 +90,7 @@ def test_regions_that_do_not_fit_are_refused(tmp_path):
     path = ensemble.create(make(n=4), tmp_path / "a.zarr")
     with pytest.raises(EnsembleError, match='variable "micrograph": uint8'):
         ensemble.write_region(path, 2, micrograph=np.zeros((3, 8, 8), np.uint8))
-    with pytest.raises(EnsembleError, match="not whole shards of 4"):
+    with pytest.raises(EnsembleError, match="not whole shards of 16"):
         ensemble.write_region(path, 2, micrograph=np.zeros((2, 8, 8), np.uint8))
     with pytest.raises(EnsembleError, match="float64"):
         ensemble.write_region(path, 0, micrograph=np.zeros((2, 8, 8)))
