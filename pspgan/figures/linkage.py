@@ -10,8 +10,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ..linkage.features import factor_of_column, process_features
+from ..linkage.features import factor_of_column
 from ..linkage.regression import TargetRegressor, grouped_folds
+from ..linkage.validation import LEVEL
 from .style import FAINT, GENERATED, INK, PALETTE, REAL, apart, dress, legend, panel, with_unit
 
 if TYPE_CHECKING:
@@ -81,8 +82,9 @@ def held_out_predictions(linkage: Linkage, target: str) -> pd.DataFrame:
     regressor that the linkage chose for the target.
 
     Returns:
-        Columns ``condition``, ``specimen``, ``measured``, ``predicted``, ``std`` (standard deviation of the
-        prediction); rows whose target is unknown are left out; empty where only one condition is there.
+        Columns ``condition``, ``specimen``, ``measured``, ``predicted``, ``low`` and ``high`` (between which
+        a new specimen lies with 90 %); rows whose target is unknown are left out; empty where only one
+        condition is there.
 
     Raises:
         ValueError: the linkage has no such target.
@@ -93,19 +95,20 @@ def held_out_predictions(linkage: Linkage, target: str) -> pd.DataFrame:
     rows = table.origin != "generated"
     rows = (rows if rows.any() else ~rows) & np.isfinite(table.values[:, k])
     condition, measured, specimen = table.condition[rows], table.values[rows, k], table.specimen_key[rows]
-    features = process_features(linkage.space_, linkage.conditions(condition.tolist()))
-    predicted, std = np.full(len(measured), np.nan), np.full(len(measured), np.nan)
+    features = linkage.features_of(linkage.conditions(condition.tolist()))
+    predicted, bounds = np.full(len(measured), np.nan), np.full((2, len(measured)), np.nan)
     folds = grouped_folds(condition) if len(np.unique(condition)) > 1 else ()
     for train, test in folds:
         model = TargetRegressor(factor_of_column(linkage.space_), linkage.regressors_[target])
         model.fit(features[train], measured[train], specimen[train])
-        predicted[test], std[test] = model.predict(features[test], return_std=True)
+        predicted[test] = model.predict(features[test])
+        bounds[:, test] = model.interval(features[test], LEVEL)
     frame = pd.DataFrame({"condition": condition, "specimen": specimen, "measured": measured})
-    return frame.assign(predicted=predicted, std=std).dropna(subset="predicted")
+    return frame.assign(predicted=predicted, low=bounds[0], high=bounds[1]).dropna(subset="predicted")
 
 
 def predicted_against_measured(linkage: Linkage, target: str) -> Figure:
-    """Predictions for held-out conditions against what was measured, a point a specimen, with deviations.
+    """Predictions for held-out conditions against what was measured, a point a specimen, with 90 % intervals.
 
     Args:
         linkage: a fitted linkage.
@@ -125,7 +128,8 @@ def predicted_against_measured(linkage: Linkage, target: str) -> Figure:
     axes.errorbar(
         points["measured"],
         points["predicted"],
-        yerr=points["std"],
+        # A mean of a skewed target may lie outside a narrow interval; never by much.
+        yerr=np.clip([points["predicted"] - points["low"], points["high"] - points["predicted"]], 0, None),
         fmt="o",
         color=REAL,
         ecolor=FAINT,

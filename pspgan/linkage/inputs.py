@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..ensemble import open_ensemble, space_of, validate
+from ..ensemble import open_ensemble, part_of, space_of, validate
 from ..process import ProcessSpace
 from ..statistics import (
     Phases,
@@ -41,6 +41,8 @@ def open_all(
             raise ValueError(
                 f"{name} is of another process space: {difference}; import both with the same factors, levels"
             )
+        if "split" in dataset.variables:
+            part_of(dataset, "train")  # refuses a specimen on both sides
         opened.append(dataset)
     return opened
 
