@@ -14,7 +14,11 @@ ALL = [str(c) for c in SPACE.all_conditions]
 
 
 def fields_of(
-    conditions: Sequence[str], specimens: int, fields: int, rng: np.random.Generator, steel: Steel | None = None
+    conditions: Sequence[str],
+    specimens: int,
+    fields: int,
+    rng: np.random.Generator,
+    steel: Steel | None = None,
 ) -> np.ndarray:
     """Mean diameter (um) and area fraction of the spheroidite, (condition, specimen, field, target)."""
     steel = steel or Steel()
