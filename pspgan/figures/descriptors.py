@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ..linkage.evolution import by_condition, by_specimen
+from ..linkage.means import by_condition, by_specimen
 from ..process import PIXEL_SIZE, Factor, ProcessCondition, ProcessSpace
 from .spatial import colour_of, is_generated
 from .style import FAINT, PREDICTED, apart, dress, legend, panel, with_unit, wrapped

@@ -6,7 +6,8 @@ one target, `validation` says how far to trust it, `variances` what varies by ho
 """
 
 from .estimator import Linkage, link
-from .evolution import evolution, fit_kinetics
+from .evolution import evolution
+from .kinetic_fit import fit_kinetics
 from .kinetics import Kinetics, fit_growth
 
 __all__ = ["Kinetics", "Linkage", "evolution", "fit_growth", "fit_kinetics", "link"]

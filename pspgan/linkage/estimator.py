@@ -306,15 +306,16 @@ def link(
     regressor: RegressorName = "auto",
     descriptors: Sequence[str] | None = None,
     seed: int = 0,
+    features: Mapping[str, Form] | None = None,
     overwrite: bool = False,
 ) -> Linkage:
     """Fit a linkage on ensembles and save it to the folder ``out``.
 
     Args:
         stores: ensembles, real or simulated, generated, or both.
-        out: folder that is written: ``linkage.json``, ``table.npz``, ``validation.csv``, ``summary.txt``, and
-            ``classifier.safetensors`` where one made the phases.
-        n_components, regressor, descriptors, seed: as for `Linkage`.
+        out: folder that is written: ``linkage.json``, ``table.npz``, ``validation.csv``, ``variances.csv``,
+            ``summary.txt``, and ``classifier.safetensors`` where one made the phases.
+        n_components, regressor, descriptors, seed, features: as for `Linkage`.
         overwrite: replace the folder.
 
     Raises:
@@ -322,6 +323,6 @@ def link(
         ValueError: as `Linkage.fit`.
     """
     storage.check_free(Path(out), overwrite)
-    linkage = Linkage(n_components, regressor, descriptors, seed).fit(*stores)
+    linkage = Linkage(n_components, regressor, descriptors, seed, features).fit(*stores)
     linkage.save(out, overwrite=overwrite)
     return linkage

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from scipy.stats import f as fisher
@@ -115,6 +115,16 @@ class Kinetics:
         lines.append(f"  scatter of ln d about the law {self.scatter:.2g}")
         lines += [f"  {sentence}" for sentence in self.caveats()]
         return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, object]:
+        """What was found, for JSON; an open end of an interval is None."""
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "covariance"}
+        ends = self.intervals.items()
+        found["intervals"] = {name: [e if math.isfinite(e) else None for e in pair] for name, pair in ends}
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in found.items()
+        }
 
     def caveats(self) -> list[str]:
         """What the reader has to know before the numbers are used."""

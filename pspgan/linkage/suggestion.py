@@ -53,21 +53,18 @@ def suggest(
             "its mean, so it does not tell conditions apart",
             stacklevel=3,
         )
-    points = grid(linkage.space_, between)
+    points, probability = chances(linkage, target, tolerance, between)
     mean, std = linkage.predict_arrays(points)
-    features = linkage.features_of(points)
     table = pd.DataFrame(
         {"condition": [str(c) for c in points]} | {n: [c[n] for c in points] for n in linkage.space_.names}
     )
-    within, probability, miss = np.ones(len(points), bool), np.ones(len(points)), np.zeros(len(points))
+    within, miss = np.ones(len(points), bool), np.zeros(len(points))
     for name, value in target.items():
         k = linkage.targets_.index(name)
         table[name], table[f"{name}_std"] = mean[:, k], std[:, k]
         deviation = np.abs(mean[:, k] - value) / half_width[name]
         within &= deviation <= 1
         miss = np.maximum(miss, deviation)
-        bounds = value - half_width[name], value + half_width[name]
-        probability *= linkage.models_[name].probability(features, *bounds)
     table["probability"] = probability
     table["observed"] = [c.observed for c in points]
     table["distance"], seen = nearest_observed(linkage.space_, points)
@@ -80,6 +77,25 @@ def suggest(
             stacklevel=3,
         )
     return table[within].sort_values(["probability", "condition"], ascending=[False, True], ignore_index=True)
+
+
+def chances(
+    linkage: Linkage, target: Mapping[str, float], tolerance: float | Mapping[str, float], between: int
+) -> tuple[list[ProcessCondition], np.ndarray]:
+    """Conditions of `grid`, and the probability that a new specimen of each meets the target, (point,).
+
+    Targets are taken as independent given the condition.
+
+    Raises:
+        ValueError: as `suggest`.
+    """
+    points = grid(linkage.space_, between)
+    features = linkage.features_of(points)
+    probability = np.ones(len(points))
+    for name, value in target.items():
+        half = _half_width(linkage, name, value, tolerance)
+        probability *= linkage.models_[name].probability(features, value - half, value + half)
+    return points, probability
 
 
 def grid(space: ProcessSpace, between: int) -> list[ProcessCondition]:

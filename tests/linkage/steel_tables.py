@@ -1,4 +1,4 @@
-"""Specimens of the simulated steel as numbers, from its laws alone: what drawing its images would estimate."""
+"""Specimens of the simulated steel as numbers, from its laws alone: what its images would estimate."""
 
 from __future__ import annotations
 
