@@ -40,7 +40,7 @@ class Linkage(BaseEstimator):
         regressor: ``"ridge"``, ``"gaussian_process"``, ``"gradient_boosting"``, ``"mean"`` (no dependence on
             process: the floor), or ``"auto"``, the one of these with the smallest error on held-out specimens
             (on held-out conditions where generated micrographs stand beside others), target by target. Trees
-            compete from 30 specimens on.
+            compete from 30 specimens on, and have to be the best on held-out conditions, too.
         descriptors: names of the descriptors to predict; None takes all that the statistics hold, lengths in
             micrometres where the pixel size is known and else in pixels.
         features: how ordinal factors enter where not as their unit and axis suggest: factor -> ``"linear"``,

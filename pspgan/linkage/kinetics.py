@@ -111,7 +111,7 @@ class Kinetics:
             if name == "activation_energy" and math.isnan(value):
                 lines.append(f"  {label:24s}one temperature: not to be had")
                 continue
-            lines.append(f"  {label:24s}{value:.4g} {unit}".rstrip() + f"  {self._interval(name)}")
+            lines.append(f"  {label:24s}{value:.4g} {unit}".rstrip() + f"  {self.interval_text(name)}")
         lines.append(f"  scatter of ln d about the law {self.scatter:.2g}")
         lines += [f"  {sentence}" for sentence in self.caveats()]
         return "\n".join(lines)
@@ -142,7 +142,8 @@ class Kinetics:
             )
         return words
 
-    def _interval(self, name: str) -> str:
+    def interval_text(self, name: str) -> str:
+        """The interval of a parameter in brackets, or in words where it is open."""
         if name in self.fixed:
             return "(given)"
         low, high = self.intervals[name]

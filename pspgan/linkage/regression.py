@@ -93,7 +93,8 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
 
     Args:
         factor: the factor that each feature column belongs to, (feature,).
-        regressor: one of `REGRESSORS`, or ``"auto"``: the one with the smallest error on held-out groups.
+        regressor: one of `REGRESSORS`, or ``"auto"``: the one with the smallest error on held-out groups;
+            trees only where they are the best for held-out combinations of features, too.
 
     Attributes:
         regressor_: the regressor in use.
@@ -126,6 +127,8 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
             fitted = {n: _fit(_new(n), scaled, y) for n in names if n != "gradient_boosting"}
             self.errors_ = self._held_out_errors(names, fitted, X, y, groups) if len(names) > 1 else {}
             self.regressor_ = min(self.errors_, key=self.errors_.get) if self.errors_ else names[0]
+            if self.errors_ and self.regressor_ == "gradient_boosting":
+                self.regressor_ = self._if_trees_fail_between(fitted, X, y)
             if self.regressor_ == "gradient_boosting":
                 self.model_: Regressor = BoostingRegressor().fit(scaled, y, groups)
             else:
@@ -162,6 +165,18 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         """Mean and standard deviation on the scale of the fit, the target's or its logarithm's."""
         mean, std = self.model_.predict(self.scaler_.transform(X), return_std=True)
         return self.offset_ + self.spread_ * mean, self.spread_ * std
+
+    def _if_trees_fail_between(self, fitted: dict[str, Regressor], X: np.ndarray, y: np.ndarray) -> str:
+        """Gradient boosting where it is the best for held-out combinations of features, too; else the next.
+
+        Trees learn the combinations that they have seen by heart, which is what other groups of the same
+        combinations reward, and are steps in between.
+        """
+        others = {name: error for name, error in self.errors_.items() if name != "gradient_boosting"}
+        second = min(others, key=others.get)
+        combination = np.unique(X, axis=0, return_inverse=True)[1].ravel()
+        errors = self._held_out_errors((second, "gradient_boosting"), fitted, X, y, combination)
+        return min(errors, key=errors.get) if errors else second
 
     def _held_out_errors(
         self,
