@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy.stats import t
-from steel_tables import ALL, CONDITIONS, SPACE, TARGETS, fields_of
+from steel_tables import ALL, CONDITIONS, SPACE, TARGETS, UNITS, fields_of, table_of
 
 from pspgan.linkage.features import factor_of_column, process_features
 from pspgan.linkage.regression import BoostingRegressor, TargetRegressor, scatters_in_proportion
+from pspgan.linkage.validation import validate
 
 FACTOR = factor_of_column(SPACE)
 SEEN = process_features(SPACE, SPACE.conditions(CONDITIONS))
@@ -115,3 +116,15 @@ def test_few_rows_have_no_trees():
     X = np.linspace(0, 1, 12)[:, None]
     model = TargetRegressor(np.zeros(1, int), "auto").fit(X, X[:, 0], np.arange(12))
     assert set(model.errors_) == {"mean", "ridge", "gaussian_process"}
+
+
+@pytest.mark.slow
+def test_held_out_conditions_of_the_simulated_steel_are_predicted():
+    """All 120 combinations, two specimens of six fields: scatter is then a tenth of what process does."""
+    table = table_of(fields_of(ALL, 2, 6, np.random.default_rng(0)), ALL)
+    X = process_features(SPACE, SPACE.conditions(table.condition.tolist()))
+    scores = validate(X, FACTOR, table, TARGETS, UNITS, "gaussian_process", 0)
+    held_out = scores[scores["held_out"] == "conditions"].set_index("target")
+    assert held_out["groups"].tolist() == [120, 120]
+    assert (held_out["r2"] >= 0.9).all()
+    assert held_out["coverage"].between(0.85, 0.95).all()
