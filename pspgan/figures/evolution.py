@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
@@ -60,7 +61,7 @@ def evolution(table: pd.DataFrame) -> Figure:
 
 
 def _measured(
-    axes, table: pd.DataFrame, along: str, name: str, colour: str, marker: str, joined: bool
+    axes: Axes, table: pd.DataFrame, along: str, name: str, colour: str, marker: str, joined: bool
 ) -> None:
     bars = np.nan_to_num(np.stack([table["mean"] - table["low"], table["high"] - table["mean"]]))
     axes.errorbar(

@@ -57,7 +57,8 @@ def evolution(
 
     Raises:
         KeyError: no such factor.
-        ValueError: ``along`` is nominal, no ensemble has the descriptor, or there is no such path.
+        ValueError: ``along`` is nominal, no ensemble has the descriptor, there is no such path, or two
+            ensembles are of one origin.
     """
     opened = open_all(ensembles)
     space = observing(opened)
@@ -69,6 +70,9 @@ def evolution(
         names = [n for n in statistics[0].data_vars if statistics[0][n].dims == ("sample",)]
         raise ValueError(f'no descriptor "{target}"; there are {", ".join(map(str, names))}')
     origins = [one.attrs["origin"] for one in opened]
+    for origin in set(origins):
+        if origins.count(origin) > 1:
+            raise ValueError(f"{origins.count(origin)} ensembles are {origin}; give one of each origin")
     tested, _ = fits_of(np.array(origins))
     tables = [by_condition(one, target) for one in statistics]
     seen = [c for o, t in zip(origins, tables, strict=True) if o == tested for c in t.index]
@@ -160,15 +164,19 @@ def _curve(
     ]
 
 
-def _frame(series: str, factor: Factor, points: Sequence[ProcessCondition], mean, low, high) -> pd.DataFrame:
+def _frame(
+    series: str, factor: Factor, points: Sequence[ProcessCondition], *columns: np.ndarray
+) -> pd.DataFrame:
+    """Points of a series, with their mean, low and high."""
+    mean, low, high = (np.asarray(column, dtype=float) for column in columns)
     return pd.DataFrame(
         {
             "series": series,
             "condition": [str(c) for c in points],
             factor.name: [float(c[factor.name]) for c in points],
-            "mean": np.asarray(mean, dtype=float),
-            "low": np.asarray(low, dtype=float),
-            "high": np.asarray(high, dtype=float),
+            "mean": mean,
+            "low": low,
+            "high": high,
             "specimens": 0,
             "micrographs": 0,
         }

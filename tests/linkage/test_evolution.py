@@ -121,6 +121,11 @@ def test_paths_that_are_none(real, settings, message):
         psp.evolution(real, **({"target": TARGET} | settings))
 
 
+def test_two_ensembles_of_one_origin(real):
+    with pytest.raises(ValueError, match="2 ensembles are real"):
+        psp.evolution(real, real, along="hours", target=TARGET)
+
+
 def test_figure_shows_every_series(followed):
     axes = figures.evolution(followed).axes[0]
     labels = axes.get_legend_handles_labels()[1]
