@@ -252,7 +252,7 @@ def _new(name: str, like: Regressor | None = None) -> Regressor:
 def _trees() -> GradientBoostingRegressor:
     """Small trees, few of them: rows are tens to hundreds, and folds many."""
     return GradientBoostingRegressor(
-        n_estimators=30, learning_rate=0.2, max_depth=2, min_samples_leaf=3, random_state=0
+        n_estimators=20, learning_rate=0.3, max_depth=2, min_samples_leaf=3, random_state=0
     )
 
 
