@@ -26,6 +26,8 @@ _NAMES = {
     "compute_statistics": "statistics",
     "demo": "demonstration",
     "evaluate": "evaluation",
+    "evolution": "linkage",
+    "fit_kinetics": "linkage",
     "generate": "generation",
     "info": "environment",
     "inspect": "inspection",

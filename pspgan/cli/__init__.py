@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..wording import quoted
-from . import analysis, data, learning, phases
+from . import analysis, data, learning, linking, phases
 from .terminal import speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -31,6 +31,7 @@ app = typer.Typer(
         pspgan generate run --conditions observed -n 32 -o gen.zarr
         pspgan stats real.zarr gen.zarr
         pspgan link real.zarr gen.zarr -o linkage
+        pspgan suggest linkage --target area_fraction=0.15
         pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
 
     `pspgan demo` runs it on simulated steel in a few minutes.
@@ -50,7 +51,9 @@ for verb in (
     learning.train,
     learning.generate,
     analysis.stats,
-    analysis.link,
+    linking.link,
+    linking.suggest,
+    linking.evolution,
     analysis.report,
     analysis.demo,
 ):

@@ -11,8 +11,15 @@ from .descriptors import (
     descriptor_comparison,
     evolution_path,
 )
+from .evolution import evolution
 from .inspection import pairs_of_micrographs, pixel_sizes
-from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
+from .linkage import (
+    component_scatter,
+    held_out_predictions,
+    predicted_against_measured,
+    scores,
+    suggestions,
+)
 from .micrographs import (
     choose,
     comparable,
@@ -44,6 +51,7 @@ __all__ = [
     "coverage",
     "descriptor_along",
     "descriptor_comparison",
+    "evolution",
     "evolution_micrographs",
     "evolution_path",
     "held_out_predictions",
@@ -59,6 +67,7 @@ __all__ = [
     "seeds_along",
     "segmentations",
     "side_by_side",
+    "suggestions",
     "training_accuracy",
     "training_error",
     "training_variety",
