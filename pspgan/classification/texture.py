@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import ndimage, stats
 from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
@@ -26,7 +28,7 @@ def texture_features(
     """Texture features of each micrograph.
 
     - Grey levels: mean, standard deviation, skewness, excess kurtosis, quantiles, entropy.
-    - Shares of the ten rotation-invariant uniform local binary patterns of 8 points, at radii of 1, 2 and 4 px
+    - Shares of the ten rotation-invariant uniform local binary patterns of 8 points, radii of 1, 2 and 4 px
       (Ojala, Pietikainen and Maenpaa, IEEE TPAMI 24, 971, 2002).
     - Grey-level co-occurrence at distances of 1, 2, 4 and 8 px: contrast, dissimilarity, homogeneity, energy,
       correlation, means over four directions (Haralick, Shanmugam and Dinstein, IEEE TSMC 3, 610, 1973).
@@ -35,9 +37,9 @@ def texture_features(
     - Gradients of Gaussians of 1, 2 and 4 px: mean, coefficient of variation, and how far they share one
       direction (coherence of the structure tensor, mean over the micrograph).
 
-    All but the grey levels' own are independent of brightness and contrast, which the microscope decides. All are
-    unchanged, noise of rounding aside, where a micrograph is mirrored or turned by quarters. Lengths count in
-    pixels: compare micrographs of one pixel size.
+    All but the grey levels' own are independent of brightness and contrast, which the microscope decides. All
+    are unchanged, noise of rounding aside, where a micrograph is mirrored or turned by quarters. Lengths
+    count in pixels: compare micrographs of one pixel size.
 
     Args:
         micrographs: grey levels, (sample, y, x) uint8, 16 px or more along each axis.
@@ -137,9 +139,9 @@ def _spectrum(standard: np.ndarray) -> dict[str, float]:
     power = np.abs(np.fft.fft2((standard - np.average(standard, weights=window)) * window)) ** 2
     frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n) for n in standard.shape), indexing="ij"))
     total, found = power[frequency > 0].sum(), {}
-    inside = [(low < frequency) & (frequency <= high) for low, high in zip(_BANDS, _BANDS[1:], strict=False)]
+    inside = [(low < frequency) & (frequency <= high) for low, high in pairwise(_BANDS)]
     inside.append((_BANDS[0] < frequency) & (frequency <= _BANDS[-1]))
-    names = [f"1/{1 / low:.0f}_to_1/{1 / high:.0f}" for low, high in zip(_BANDS, _BANDS[1:], strict=False)]
+    names = [f"1/{1 / low:.0f}_to_1/{1 / high:.0f}" for low, high in pairwise(_BANDS)]
     for name, band in zip([*names, "all"], inside, strict=True):
         found[f"spectrum_share_{name}"] = power[band].sum() / total if total else 0.0
         found[f"spectrum_slope_{name}"] = _slope(frequency[band], power[band]) if total else 0.0
