@@ -23,9 +23,12 @@ _NAMES = {
     "ProcessCondition": "process",
     "ProcessSpace": "process",
     "Run": "training",
+    "SyntheticMix": "classification",
+    "classify": "classification",
     "compute_statistics": "statistics",
     "demo": "demonstration",
     "evaluate": "evaluation",
+    "export_folders": "classification",
     "generate": "generation",
     "info": "environment",
     "inspect": "inspection",
@@ -43,6 +46,7 @@ _NAMES = {
     "write_report": "report",
 }
 _MODULES = (
+    "classification",
     "ensemble",
     "figures",
     "generation",

@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..wording import quoted
-from . import analysis, data, learning, phases
+from . import analysis, classifying, data, learning, phases
 from .terminal import speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -51,6 +51,8 @@ for verb in (
     learning.generate,
     analysis.stats,
     analysis.link,
+    classifying.classify,
+    classifying.export,
     analysis.report,
     analysis.demo,
 ):
