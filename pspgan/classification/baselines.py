@@ -107,7 +107,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, micrographs: np.ndarray) -> np.ndarray:
         """The most probable class of each micrograph, (sample,)."""
-        return self.classes_[self.predict_proba(micrographs).argmax(axis=1)]
+        found = self.predict_proba(micrographs).argmax(axis=1)
+        return self.classes_[found]
 
     def predict_proba(self, micrographs: np.ndarray) -> np.ndarray:
         """Probability of each class, (sample, class).

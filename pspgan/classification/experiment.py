@@ -54,8 +54,8 @@ def classify(
     was trained on: real micrographs whose coordinate ``split`` is ``held_out`` are the one fold. Either way
     the ensemble's provenance must say which specimens its generator has seen, and a held-out one raises.
 
-    With a generator, real micrographs are cut into tiles of its size, and a micrograph's class is the one most
-    probable on average over its tiles.
+    With a generator, real micrographs are cut into tiles of its size, and a micrograph's class is the one
+    most probable on average over its tiles.
 
     Args:
         real: labelled ensemble, or its store.
@@ -242,8 +242,8 @@ def _of_split(dataset: xr.Dataset, truth: np.ndarray) -> Fold:
     if "split" not in dataset.variables:
         raise EnsembleError(
             "generated micrographs that exist already are judged on specimens that their generator has not "
-            "seen, and the real ensemble has no split: pspgan split real.zarr, pspgan train --split train; or "
-            "let a generator be trained for each fold (--augment)"
+            "seen, and the real ensemble has no split: pspgan split real.zarr, pspgan train --split train; "
+            "or let a generator be trained for each fold (--augment)"
         )
     side = dataset["split"].values.astype(str)
     trained = np.unique(truth[side == "train"])

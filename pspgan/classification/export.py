@@ -1,4 +1,4 @@
-"""Micrographs as a tree of class folders that other tools read, with a table that keeps what is known of them."""
+"""Micrographs as a tree of class folders that other tools read, with a table of what is known of them."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ def export_folders(
 ) -> pd.DataFrame:
     """Write ``<part>/<class>/<origin>_<condition>_<number>.png`` and ``manifest.csv``, all or nothing.
 
-    That is how torchvision's ``ImageFolder`` and most other tools take a classification data set: point them at
-    ``<folder>/train``. Grey levels are written as they are, without loss.
+    That is how torchvision's ``ImageFolder`` and most other tools take a classification data set: point them
+    at ``<folder>/train``. Grey levels are written as they are, without loss.
 
     Args:
         data: a mix, or an ensemble, of which unlabelled micrographs are left out; or one a part:
-            ``{"train": mix, "held_out": real}``. Alone it is the part ``train``. Parts must not share specimens.
+            ``{"train": mix, "held_out": real}``. Alone it is the part ``train``. Parts must not share
+            specimens.
         folder: to write.
         label: coordinate of the labels, of an ensemble.
         overwrite: replace an earlier export.
         progress: show a bar on a terminal.
 
     Returns:
-        The manifest: ``file`` within the folder, ``part``, ``class``, ``origin``, ``condition``, ``specimen``,
-        ``um_per_px`` (blank where unknown), ``index`` of the micrograph in its ensemble.
+        The manifest: ``file`` within the folder, ``part``, ``class``, ``origin``, ``condition``,
+        ``specimen``, ``um_per_px`` (blank where unknown), ``index`` of the micrograph in its ensemble.
 
     Raises:
         EnsembleError: no labels, or a specimen in two parts.

@@ -41,8 +41,8 @@ def label_by_condition(
     A generator is asked for a condition, not for a microconstituent, and one condition may show several.
     Every specimen of a condition counts alike, however often it was photographed; unlabelled micrographs do
     not count. Conditions whose most frequent label has less than ``agreement`` of them get none, so that
-    their generated micrographs are left out: with half of the labels wrong they teach nothing. Up to a share of
-    ``1 - agreement`` of the labels that are given may still be wrong, which the column ``share`` tells.
+    their generated micrographs are left out: with half of the labels wrong they teach nothing. Up to a share
+    of ``1 - agreement`` of the labels that are given may still be wrong, which the column ``share`` tells.
 
     Only give it the real micrographs that training may see: labels of held-out ones would leak.
 

@@ -172,7 +172,7 @@ def mixed_parts(
         real, generated, ratio, label, agreement, seed: see `SyntheticMix`.
 
     Raises:
-        EnsembleError: also where the generator has seen a held-out specimen, or does not say what it has seen.
+        EnsembleError: also where the generator has seen a held-out specimen, or does not say.
     """
     if "split" not in real.variables:
         return {"train": SyntheticMix(real, generated, ratio, label, seed=seed, agreement=agreement)}

@@ -116,7 +116,7 @@ class Classification:
         judged = sorted({i for record in self.records for i in record["sample"]})
         lines = [
             f"{used.sum()} micrographs of {len(np.unique(self.specimen[used]))} specimens, "
-            f"{len(self.classes)} classes; {len(judged)} judged by classifiers that did not know their specimen "
+            f"{len(self.classes)} classes; {len(judged)} judged by classifiers that never saw their specimen "
             f"(folds: {len(folds) // len(repeats)}, repeats: {len(repeats)})"
         ]
         lines += [f"left out: {note}" for note in self.notes]

@@ -37,7 +37,7 @@ def real_ensemble(
     specimen_sd: float = 0.0,
     reduction: int = 1,
 ) -> xr.Dataset:
-    """Class -> micrographs of each of its specimens. Class and condition go together: the k-th has route k."""
+    """Class -> micrographs of each of its specimens; the k-th class has the k-th route."""
     rng = np.random.default_rng(seed)
     images, routes, specimens, labels = [], [], [], []
     for k, (kind, of_specimen) in enumerate(counts.items()):
@@ -61,7 +61,7 @@ def real_ensemble(
 def generated_ensemble(
     kinds: dict[str, str], n: int, seen: Sequence[str] | None, *, seed: int = 0, size: int = 32, **options
 ) -> xr.Dataset:
-    """Route -> class that is generated for it, ``n`` micrographs each; the generator has ``seen`` specimens."""
+    """Route -> class generated for it, ``n`` micrographs each; the generator has ``seen`` specimens."""
     rng = np.random.default_rng(seed)
     routes = [route for route in kinds for _ in range(n)]
     return build(
