@@ -66,20 +66,17 @@ def specimen_weights(n_specimens: int, seed: int) -> np.ndarray:
     return rng.multinomial(n_specimens, np.full(n_specimens, 1 / n_specimens), size=RESAMPLES)
 
 
-def bootstrap(confusion: np.ndarray, weights: np.ndarray, score=macro_f1) -> np.ndarray:
-    """A score of each resample of specimens, mean over repeats.
+def resampled(confusion: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Counts of each resample of specimens.
 
     Args:
         confusion: counts of every repeat and specimen, (repeat, specimen, class, class).
         weights: (resample, specimen), see `specimen_weights`.
-        score: from (..., class, class) to a figure or one a class.
 
     Returns:
-        (resample,) or (resample, class).
+        (resample, repeat, class, class) float.
     """
-    resampled = np.einsum("bs,rsij->brij", weights, confusion)
-    with np.errstate(invalid="ignore"):
-        return score(resampled).mean(axis=1)
+    return np.tensordot(weights.astype(float), confusion.astype(float), axes=(1, 1))
 
 
 def estimate(value: float, draws: np.ndarray) -> Estimate:

@@ -17,11 +17,11 @@ from ..figures import classification_scores
 from ..writing import replacing, write_text
 from .comparison import (
     Estimate,
-    bootstrap,
     corrected_resampled_t,
     estimate,
     f1_scores,
     macro_f1,
+    resampled,
     specimen_weights,
 )
 
@@ -74,11 +74,9 @@ class Classification:
         rows = []
         for arm, ratio in self.arms:
             for name, score in self._scoring():
-                counts = self._counts[arm, ratio]
-                found = estimate(score(counts.sum(axis=1)).mean(), bootstrap(counts, self._weights, score))
-                rows.append(
-                    self._row(arm, ratio, name) | {"f1": found.value, "low": found.low, "high": found.high}
-                )
+                found = estimate(*self._scored((arm, ratio), score))
+                row = self._row(arm, ratio, name)
+                rows.append(row | {"f1": found.value, "low": found.low, "high": found.high})
         return pd.DataFrame(rows)
 
     @cached_property
@@ -97,10 +95,10 @@ class Classification:
         rows = []
         for (arm, ratio), other in self._pairs():
             for name, score in self._scoring():
-                mine, theirs = self._counts[arm, ratio], self._counts[other]
-                value = (score(mine.sum(axis=1)) - score(theirs.sum(axis=1))).mean()
-                drawn = bootstrap(mine, self._weights, score) - bootstrap(theirs, self._weights, score)
-                found = estimate(value, drawn)
+                (mine, my_draws), (theirs, their_draws) = (
+                    self._scored(one, score) for one in ((arm, ratio), other)
+                )
+                found = estimate(mine - theirs, my_draws - their_draws)
                 row = self._row(arm, ratio, name) | {"against": other[0], "difference": found.value}
                 row |= {"low": found.low, "high": found.high}
                 if name == ALL:
@@ -189,8 +187,16 @@ class Classification:
         return {arm: count[:, judged] for arm, count in counts.items()}
 
     @cached_property
-    def _weights(self) -> np.ndarray:
-        return specimen_weights(next(iter(self._counts.values())).shape[1], self.seed)
+    def _resampled(self) -> dict[Arm, np.ndarray]:
+        """Of each arm, the same resamples of specimens, (resample, repeat, class, predicted class)."""
+        n_specimens = next(iter(self._counts.values())).shape[1]
+        weights = specimen_weights(n_specimens, self.seed)
+        return {arm: resampled(counts, weights) for arm, counts in self._counts.items()}
+
+    def _scored(self, arm: Arm, score: Callable[[np.ndarray], np.ndarray]) -> tuple[float, np.ndarray]:
+        """A score, mean over repeats, and that of each resample, (resample,)."""
+        value = float(score(self._counts[arm].sum(axis=1)).mean())
+        return value, score(self._resampled[arm]).mean(axis=1)
 
     def _indices(self, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         return (
