@@ -129,6 +129,11 @@ class Classification:
         if len(self.differences):
             lines += ["", "Paired differences in mean F1: over specimens; over folds"]
             lines += [_difference_text(row) for _, row in self._overall().iterrows()]
+            if without := self._without():
+                lines.append(
+                    f"of {', '.join(without)} nothing was added: no condition shows them in most specimens, "
+                    "or the ratio names others"
+                )
             lines += ["", self._verdict()]
         return "\n".join(lines)
 
@@ -257,6 +262,11 @@ class Classification:
 
     def _overall(self) -> pd.DataFrame:
         return self.differences[self.differences["class"] == ALL]
+
+    def _without(self) -> list[str]:
+        """Classes that got no generated micrograph in any fold."""
+        added = {name for record in self.records for name in record["added"]}
+        return [name for name in self.classes if name not in added]
 
     def _verdict(self) -> str:
         overall = self._overall()

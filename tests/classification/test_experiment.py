@@ -1,6 +1,8 @@
 """The experiment, where the answer is known: generated micrographs that help, that do nothing, that leak."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -85,6 +87,8 @@ def test_what_is_added_is_counted_and_only_training_specimens_are_given(real, cl
 
     ratios = [1.0, {"a": 2.0}]
     found = classify(real, watching, ratios, classifier=classifier, folds=4, progress=False)
+    alone = classify(real, knowing, ratios[1:], classifier=classifier, folds=2, progress=False)
+    assert "of b, c nothing was added" in alone.summary()
     assert [name for name, _ in given] == [f"repeat0-fold{k}" for k in range(4)]
     for record in found.records:
         tested = set(found.specimen[record["sample"]].tolist())
@@ -191,6 +195,14 @@ def test_classes_that_cannot_be_judged_are_left_out_and_said():
         classify(real.assign_attrs(reduction=2), folds=2, reduction=3, progress=False)
     with pytest.raises(EnsembleError, match="fewer than two classes"):
         classify(real.isel(sample=slice(4)), folds=2, progress=False)
+
+
+def test_python_of_the_page_runs():
+    page = Path(__file__).resolve().parents[2] / "docs" / "classification.md"
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(code, names)
+    assert names["found"].classes == ("pearlite", "spheroidite")
 
 
 @pytest.fixture(scope="module")
