@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from pspgan.classification import classify, specimens_seen
 from pspgan.cli import app
 from pspgan.ensemble import EnsembleError, write_ensemble
+from pspgan.generation.loading import _specimens
 
 COUNTS = {"a": 20, "b": 20, "c": 20}
 
@@ -123,6 +124,20 @@ def test_specimens_seen_are_those_of_all_that_was_appended():
                 specimens_seen(appended)
         else:
             assert specimens_seen(appended) == seen
+
+
+@pytest.mark.parametrize(
+    ("before", "seen"),
+    [
+        (None, ["s1", "s2"]),
+        ({"data": {"specimens": ["s3"]}}, ["s1", "s2", "s3"]),  # fine-tuned from a run that saw another
+        ({"data": {}}, None),  # from a run of an earlier release
+        ({"data": None}, None),  # from the published weights
+    ],
+)
+def test_what_was_seen_before_fine_tuning_counts(before, seen):
+    meta = {"data": {"specimens": ["s2", "s1"]}, "start_from": before}
+    assert _specimens(meta) == seen
 
 
 def test_a_killed_experiment_goes_on(tmp_path, real, classifier):
