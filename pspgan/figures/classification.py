@@ -56,10 +56,15 @@ def _intervals(axes: Axes, table: pd.DataFrame, value: str, by: list[str], text:
             markerfacecolor="white" if against == "repeated" else colour,
             label=_label(key),
         )
-    axes.set_yticks(range(len(names)), ["mean" if name == "all" else wrapped(name, 18) for name in names])
+    axes.set_yticks(range(len(names)), ["mean" if name == "all" else _broken(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel(text)
     legend(axes, ncols=2 if len(groups) > 1 else 1)
+
+
+def _broken(name: str) -> str:
+    """The name of a class on as many lines as it needs; ``pearlite+spheroidite`` breaks at its plus."""
+    return wrapped(name.replace("+", "+ "), 18).replace("+ ", "+")
 
 
 def _label(key: tuple[str, ...]) -> str:
@@ -77,7 +82,7 @@ def _confusion(axes: Axes, confusion: pd.DataFrame) -> None:
     for (i, j), value in np.ndenumerate(counts):
         colour = INK if share[i, j] > 0.5 else "white"
         axes.text(j, i, f"{value:.3g}", ha="center", va="center", fontsize=8, color=colour)
-    names = [wrapped(str(name), 18) for name in confusion.columns]
+    names = [_broken(str(name)) for name in confusion.columns]
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted, real micrographs alone")
