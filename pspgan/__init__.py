@@ -23,10 +23,13 @@ _NAMES = {
     "ProcessCondition": "process",
     "ProcessSpace": "process",
     "Run": "training",
+    "SyntheticMix": "classification",
+    "classify": "classification",
     "compute_statistics": "statistics",
     "demo": "demonstration",
     "evaluate": "evaluation",
     "evolution": "linkage",
+    "export_folders": "classification",
     "fit_kinetics": "linkage",
     "generate": "generation",
     "info": "environment",
@@ -45,6 +48,7 @@ _NAMES = {
     "write_report": "report",
 }
 _MODULES = (
+    "classification",
     "ensemble",
     "figures",
     "generation",

@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..wording import quoted
-from . import analysis, data, learning, linking, phases
+from . import analysis, classifying, data, learning, linking, phases
 from .terminal import speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -54,6 +54,8 @@ for verb in (
     linking.link,
     linking.suggest,
     linking.evolution,
+    classifying.classify,
+    classifying.export,
     analysis.report,
     analysis.demo,
 ):

@@ -3,6 +3,7 @@
 Save one with ``figure.savefig("coverage.pdf")``; what functions take is in their docstrings.
 """
 
+from .classification import classification_scores
 from .coverage import combinations, coverage, level_counts
 from .descriptors import (
     by_condition,
@@ -44,6 +45,7 @@ __all__ = [
     "by_condition",
     "by_specimen",
     "choose",
+    "classification_scores",
     "combinations",
     "comparable",
     "component_scatter",
