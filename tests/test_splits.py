@@ -139,3 +139,33 @@ def test_parts():
     assert [part.sizes["sample"] for part in parts] == [39, 9]
     with pytest.raises(psp.EnsembleError, match=r"no coordinate \"split\".*pspgan split real\.zarr"):
         ensemble.part_of(make(EVEN), "train")
+
+
+def test_a_planted_leak_is_refused():
+    dataset = psp.split(make(EVEN))
+    parts = [ensemble.part_of(dataset, name) for name in ("train", "held_out")]
+    ensemble.check_disjoint(*parts)
+    leaking = dataset.copy()
+    values = leaking["split"].values.copy()
+    values[np.flatnonzero(values == "held_out")[0]] = "train"
+    name = dataset["specimen"].values[np.flatnonzero(leaking["split"].values != values)[0]]
+    leaking["split"] = ("sample", values)
+    for part in ("train", "held_out"):
+        with pytest.raises(psp.EnsembleError, match=f'specimen "{name}" is on both sides'):
+            ensemble.part_of(leaking, part)
+    with pytest.raises(psp.EnsembleError, match=r"specimens .* and 11 more are on both sides"):
+        ensemble.check_disjoint(dataset, dataset)
+
+
+def test_conditions_are_compared_without_their_pixel_size():
+    space = SPACE.with_pixel_sizes([0.1, 0.4])
+    grey = np.zeros((1, 8, 8), np.uint8)
+    near, far = (
+        ensemble.build(grey, [f"500-oil-{size}"], space, origin="real", specimen=[name], um_per_px=[size])
+        for name, size in (("a", 0.1), ("b", 0.4))
+    )
+    ensemble.check_disjoint(near, far)
+    with pytest.raises(psp.EnsembleError, match='condition "500-oil" is on both sides'):
+        ensemble.check_disjoint(near, far, by="condition")
+    with pytest.raises(ValueError, match="neither specimen nor condition"):
+        ensemble.check_disjoint(near, far, by="image")

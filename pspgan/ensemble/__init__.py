@@ -13,7 +13,7 @@ last.
 from .appending import append
 from .opening import open_ensemble, pending
 from .schema import EnsembleError, build, name_of, space_of, validate
-from .splits import part_of, split
+from .splits import check_disjoint, part_of, split
 from .store import SHARD, create, finish, write_ensemble, write_region
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "EnsembleError",
     "append",
     "build",
+    "check_disjoint",
     "create",
     "finish",
     "name_of",

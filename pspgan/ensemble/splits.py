@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from .schema import SPLITS, EnsembleError, space_of
 from .store import write_coordinate
 
 By = Literal["specimen", "condition"]
+
+_NAMED = 5  # specimens that an error names
 
 
 def split(
@@ -63,7 +66,7 @@ def part_of(dataset: xr.Dataset, part: Literal["all", "train", "held_out"]) -> x
     """The micrographs of one part of a split; ``"all"`` needs no split.
 
     Raises:
-        EnsembleError: the ensemble has no split.
+        EnsembleError: the ensemble has no split, or a specimen is on both sides of it.
     """
     if part == "all":
         return dataset
@@ -73,10 +76,58 @@ def part_of(dataset: xr.Dataset, part: Literal["all", "train", "held_out"]) -> x
             f'{source or "the ensemble"} has no coordinate "split", so there is no part "{part}"; make one '
             f"first: pspgan split {source or 'real.zarr'} --by specimen"
         )
+    held_out = dataset["split"].values == SPLITS[1]
+    specimen = dataset["specimen"].values.astype(str)
+    check_disjoint(specimen[~held_out], specimen[held_out])
     chosen = dataset.isel(sample=np.flatnonzero(dataset["split"].values == part))
     if source:
         chosen.encoding["source"] = source
     return chosen
+
+
+def check_disjoint(
+    train: xr.Dataset | np.ndarray | Sequence[str],
+    held_out: xr.Dataset | np.ndarray | Sequence[str],
+    *,
+    by: By = "specimen",
+) -> None:
+    """Refuse two parts that share a specimen (or a condition): what is scored on them was seen.
+
+    Args:
+        train: an ensemble, or the specimen (condition) of each of its micrographs or rows.
+        held_out: the same of the part that is held out.
+        by: what must not be on both sides. Of ensembles, conditions are compared without their pixel size.
+
+    Raises:
+        EnsembleError: something is on both sides; the message names it.
+        ValueError: ``by`` is none that there is.
+
+    >>> check_disjoint(["S1", "S2"], ["S3"])
+    >>> check_disjoint(["S1", "S2"], ["S2", "S3"])
+    Traceback (most recent call last):
+      ...
+    pspgan.ensemble.schema.EnsembleError: specimen "S2" is on both sides of the split, in training and ...
+    """
+    if by not in ("specimen", "condition"):
+        raise ValueError(f'by "{by}" is neither specimen nor condition')
+    sides = [_labels(side, by) for side in (train, held_out)]
+    shared = np.intersect1d(*sides).tolist()
+    if not shared:
+        return
+    more = f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else ""
+    names = ", ".join(f'"{name}"' for name in shared[:_NAMED]) + more
+    what, verb = (by, "is") if len(shared) == 1 else (f"{by}s", "are")
+    raise EnsembleError(
+        f"{what} {names} {verb} on both sides of the split, in training and held out: scores would be of "
+        f"micrographs that were seen. Take whole {by}s to one side, as pspgan split --by {by} does"
+    )
+
+
+def _labels(side: xr.Dataset | np.ndarray | Sequence[str], by: str) -> np.ndarray:
+    """The groups of one side, as text."""
+    if not isinstance(side, xr.Dataset):
+        return np.asarray(side).astype(str)
+    return _treatment(side) if by == "condition" else side["specimen"].values.astype(str)
 
 
 def _treatment(dataset: xr.Dataset) -> np.ndarray:
