@@ -19,7 +19,7 @@ from .findings import findings
 from .leakage import leakage
 from .matching import match
 from .memorisation import memorisation, near_duplicates
-from .report import ALL, Report, overall
+from .report import Report
 from .samples import Sample, chosen, measured
 from .scale import scale
 
@@ -59,9 +59,9 @@ def evaluate(
     * ``near_duplicates``, ``memorisation``, ``leakage``: shares of micrographs that are copies of one
       another, of training micrographs, or show augmentations.
 
-    The lines of condition ``all`` average, for distances, spreads and scale, those conditions where both
-    figures exist, with intervals from resampling conditions; feature distances are those of all tiles, as
-    many of a condition in each sample.
+    The lines of condition ``all`` average, for distances and spreads, those conditions where both figures
+    exist, with intervals from resampling conditions; of scale they are medians; feature distances are those
+    of all tiles, as many of a condition in each sample.
 
     Where ``real`` has a split (`pspgan.split`), figures beside micrographs of each part are given too, in
     column ``part``; those of ``held_out`` say what a generator does for specimens (or conditions) that it has
@@ -105,13 +105,11 @@ def evaluate(
         pair = of_real.take(rows), of_gen.take(np.isin(of_gen.condition, of_real.condition[rows]))
         tables.append(compare(*pair, splits, seed, f"against {part}").assign(part=part))
     lines = scale(of_real, of_gen, splits, rng)
-    if lines:
-        lines = overall(pd.DataFrame(lines), rng).to_dict("records") + lines
     lines += consistency(of_real, of_gen, space_of(opened[0]), seed)
     lines += [near_duplicates(of_real, of_gen, rng)]
     reduction = int(tiles[0].attrs["reduction"])
     copies, pairs = memorisation(of_real, of_gen, tuple(opened), training, reduction, splits, rng)
-    lines += copies + [{"condition": ALL} | line for line in leakage(of_real, of_gen, splits, rng)]
+    lines += copies + leakage(of_real, of_gen, splits, rng)
     table = pd.concat([*tables, pd.DataFrame(lines).assign(part="all")], ignore_index=True)
     return Report(
         table=table,

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ..statistics.profiles import radial_average
-from .report import line
+from .report import ALL, RESAMPLES, line
 from .samples import Sample, halves
 
 _FACTORS = np.exp(np.linspace(-math.log(4), math.log(4), 281))  # one per cent apart
@@ -38,10 +38,11 @@ def best_factor(distance: np.ndarray, gen: np.ndarray, real: np.ndarray) -> floa
 
 
 def scale(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
-    """Lines ``scale``, a condition each: factor of length of generated over real, and of real over real.
+    """Lines ``scale``: factor of length of generated over real, and of real over real, of all and each condition.
 
     Real halves are as those of distances. ``generated`` is of generated tiles over one half, ``real`` of the
-    other half over it.
+    other half over it. Of all conditions it is the median: where structure is finer than pixels, or a network
+    larger than the field, lengths do not follow the pixel size.
     """
     side = math.isqrt(real.quantities["two_point"].shape[1])
     if side**2 != real.quantities["two_point"].shape[1] or side < 7:
@@ -72,4 +73,14 @@ def scale(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> l
             found = line("scale", "two_point", "1", to_gen, to_real)
             found |= {"n": min(len(of_gen), len(own)), "split": split}
             lines.append({"condition": condition} | found)
-    return lines
+    return [_median(lines, rng), *lines] if lines else []
+
+
+def _median(lines: list[dict], rng: np.random.Generator) -> dict:
+    """The line of all conditions, with the interval of resampled ones."""
+    factors = np.array([[one["generated"], one["real"]] for one in lines])
+    drawn = np.median(factors[rng.integers(len(factors), size=(RESAMPLES, len(factors)))], axis=1)
+    if len(factors) < 2:
+        drawn = np.full((1, 2), np.nan)
+    found = line("scale", "two_point", "1", drawn[:, 0], drawn[:, 1], tuple(np.median(factors, axis=0)))
+    return {"condition": ALL} | found | {"n": len(factors), "split": "condition"}
