@@ -40,10 +40,12 @@ _NAMES = {
     "two_point_statistics": "statistics",
     "validate": "ensemble",
     "write_ensemble": "ensemble",
+    "write_evaluation": "evaluation_folder",
     "write_report": "report",
 }
 _MODULES = (
     "ensemble",
+    "evaluation",
     "figures",
     "generation",
     "inspection",

@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..wording import quoted
-from . import analysis, data, learning, phases
+from . import analysis, data, evaluating, learning, phases
 from .terminal import speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -31,6 +31,7 @@ app = typer.Typer(
         pspgan generate run --conditions observed -n 32 -o gen.zarr
         pspgan stats real.zarr gen.zarr
         pspgan link real.zarr gen.zarr -o linkage
+        pspgan evaluate real.zarr gen.zarr --run run -o evaluation
         pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
 
     `pspgan demo` runs it on simulated steel in a few minutes.
@@ -51,6 +52,7 @@ for verb in (
     learning.generate,
     analysis.stats,
     analysis.link,
+    evaluating.evaluate,
     analysis.report,
     analysis.demo,
 ):

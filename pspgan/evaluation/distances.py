@@ -81,13 +81,3 @@ def coverages(real: np.ndarray, gen: np.ndarray) -> dict[str, float]:
         "density": float(within.sum(axis=0).mean() / _NEIGHBOURS_OF_COVERAGE),
         "coverage": float(within.any(axis=1).mean()),
     }
-
-
-def expected_coverage(n: int) -> float:
-    """Coverage to expect of two samples of n rows of one continuous distribution (Naeem et al. 2020, lemma 2).
-
-    >>> round(expected_coverage(1000), 3)
-    0.969
-    """
-    i = np.arange(1, _NEIGHBOURS_OF_COVERAGE + 1)
-    return float(1 - np.prod((n - i) / (2 * n - i)))

@@ -21,7 +21,7 @@ from .texture import texture_features
 
 COMPONENTS = 10  # of spaces that have more columns than micrographs can fill
 _KNOWN = 0.9  # share of the real micrographs that have a descriptor, for it to be a direction of the space
-_FARTHEST = 10.0  # standard deviations at which a descriptor is cut off: one particle must not decide a figure
+_FARTHEST = 10.0  # standard deviations; cut off there, one odd particle does not decide a figure
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity calls the file
 _AT_ONCE = 64
 

@@ -1,4 +1,4 @@
-"""What an evaluation found, in words: a verdict a question, its figure beside the real one, and its caveat."""
+"""What an evaluation found, in words: a verdict a question, its figures beside real ones, and its caveat."""
 
 from __future__ import annotations
 
@@ -43,7 +43,13 @@ class Finding:
 def findings(table: pd.DataFrame) -> list[Finding]:
     """Read the table of an evaluation, see `pspgan.evaluation.Report`."""
     whole = table[(table["condition"] == _ALL) & (table["part"] == "all")]
-    found = [_difference(whole, table), _scale(whole), _diversity(whole), _memorisation(whole), _leakage(whole)]
+    found = [
+        _difference(whole, table),
+        _scale(whole),
+        _diversity(whole),
+        _memorisation(whole),
+        _leakage(whole),
+    ]
     return [*found[:2], *_consistency(whole), *found[2:]]
 
 
@@ -78,7 +84,7 @@ def _scale(whole: pd.DataFrame) -> Finding:
         )
     low, high = row["ratio_low"], row["ratio_high"]
     off = bool(low > 1 + _SMALL or high < 1 / (1 + _SMALL))
-    text = f"Lengths in generated micrographs are {_times(row)} those of real ones, of real halves {row['real']:.2f}."
+    text = f"Lengths are {_times(row)} those in real micrographs, in real halves {row['real']:.2f} times."
     if off:
         text += " A pixel size that is off by that factor would look like this."
     return Finding(
@@ -167,7 +173,7 @@ def _leakage(whole: pd.DataFrame) -> Finding:
         "leakage",
         _verdict(bool(rows.apply(_exceeds, axis=1).any())),
         _sentence(words),
-        "only flat areas are known: augmentations of brightness, or rectangles that got a texture, are not found",
+        "only flat areas are known: changes of brightness, and rectangles that got a texture, are not found",
     )
 
 

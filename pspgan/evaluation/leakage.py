@@ -68,7 +68,7 @@ def flat_border(micrograph: np.ndarray, noise: float) -> np.ndarray:
     for i, image in enumerate(micrograph):
         limit = _limit(_deviation(image), noise)
         for axis in (0, 1):
-            # Where the other border is a band, too, rows are not flat at their ends: quartiles leave these out.
+            # Quartiles: where another border is a band as well, rows end in it.
             low, high = np.quantile(image, (0.25, 0.75), axis=1 - axis)
             flat = (high - low) / _QUARTILES <= limit
             for rows in (flat, flat[::-1]):

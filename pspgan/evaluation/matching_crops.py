@@ -83,7 +83,10 @@ def find(
         best[k] = found.argmax(axis=0)
         score[k] = found[best[k], np.arange(len(queries))]
     widths = [source.shape[1] // factor - columns + 1 for source in sources]
-    return [_refined(template, sources, np.where(mask.T, score, -np.inf), best, widths, factor) for mask in allowed]
+    return [
+        _refined(template, sources, np.where(mask.T, score, -np.inf), best, widths, factor)
+        for mask in allowed
+    ]
 
 
 def _refined(

@@ -93,14 +93,18 @@ def memorisation(
     nothing, everything = (np.full((len(mine), len(seen)), value) for value in (False, True))
     queries = np.concatenate([gen.micrograph[mine], real.micrograph[its]])
     matches = find(
-        queries, list(sources), [np.vstack([everything, others[0]]), np.vstack([nothing, others[1]])], "copies"
+        queries,
+        list(sources),
+        [np.vstack([everything, others[0]]), np.vstack([nothing, others[1]])],
+        "copies",
     )
     found = [one.correlation[len(mine) :] for one in matches]
     lines = _held_against("pixels", matches[0].correlation[: len(mine)], found, real.take(its), splits, rng)
 
     tiles = np.isin(real.image, seen)
     features = [
-        np.hstack([values / np.sqrt(values.shape[1]) for values in one.spaces.values()]) for one in (real, gen)
+        np.hstack([values / np.sqrt(values.shape[1]) for values in one.spaces.values()])
+        for one in (real, gen)
     ]
     own = _others(real, ensembles[0], real.image[tiles])
     apart = pairwise_distances(features[0], features[0][tiles])
@@ -119,9 +123,7 @@ def near_duplicates(real: Sample, gen: Sample, rng: np.random.Generator) -> dict
     """
     rows: tuple[list[int], list[int]] = ([], [])
     for condition in np.unique(real.condition).tolist():
-        several = [
-            rng.permutation(_one_tile_each(sample, condition)) for sample in (real, gen)
-        ]
+        several = [rng.permutation(_one_tile_each(sample, condition)) for sample in (real, gen)]
         n = min(map(len, several))
         for chosen, one in zip(rows, several, strict=True):
             chosen.extend(one[:n])

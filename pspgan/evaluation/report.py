@@ -74,7 +74,9 @@ class Report:
         }.items():
             lines += ["", meaning, _HEADER]
             lines += [_text(line) for _, line in overall[overall["kind"] == kind].iterrows()]
-        pooled = overall[overall["kind"].isin(["frechet", "kernel", "precision", "recall", "density", "coverage"])]
+        pooled = overall[
+            overall["kind"].isin(["frechet", "kernel", "precision", "recall", "density", "coverage"])
+        ]
         if len(pooled):
             n = int(pooled["n"].iloc[0])
             lines += ["", f"In feature spaces, samples of {n} tiles with as many of each condition", _HEADER]

@@ -2,8 +2,8 @@
 
 A wrong pixel size leaves everything alike but stretches every length by the same factor. The factor at which
 the autocovariance of the phases fits best says so in one number, where distances only say that something is
-different. Structure that is truly finer or coarser gives a factor as well: the number says by how much lengths
-differ, not why.
+different. Structure that is truly finer or coarser gives a factor as well: the number says by how much
+lengths differ, not why.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def best_factor(distance: np.ndarray, gen: np.ndarray, real: np.ndarray) -> floa
 
 
 def scale(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
-    """Lines ``scale``: factor of length of generated over real, and of real over real, of all and each condition.
+    """Lines ``scale``: factor of length of generated over real, and of real over real.
 
     Real halves are as those of distances. ``generated`` is of generated tiles over one half, ``real`` of the
     other half over it. Of all conditions it is the median: where structure is finer than pixels, or a network

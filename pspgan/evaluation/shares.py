@@ -14,7 +14,7 @@ _LEVEL = 0.9  # of intervals
 def beyond_real(
     gen: np.ndarray, real: np.ndarray, groups: np.ndarray, splits: int, rng: np.random.Generator
 ) -> dict:
-    """Share of generated micrographs above what one in a hundred real ones exceeds, and of real ones likewise.
+    """Share of generated micrographs above what one in a hundred real ones exceeds, and of real ones.
 
     The real share is that of one half, by groups, beyond the limit of the other half: with few micrographs,
     or groups that differ, it is more than one in a hundred.

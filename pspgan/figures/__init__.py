@@ -11,6 +11,13 @@ from .descriptors import (
     descriptor_comparison,
     evolution_path,
 )
+from .evaluation import (
+    feature_figures,
+    nearest_training,
+    ratios_to_real,
+    readings,
+    shares_beyond_real,
+)
 from .inspection import pairs_of_micrographs, pixel_sizes
 from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
 from .micrographs import (
@@ -46,18 +53,23 @@ __all__ = [
     "descriptor_comparison",
     "evolution_micrographs",
     "evolution_path",
+    "feature_figures",
     "held_out_predictions",
     "level_counts",
     "loss_curves",
     "micrograph_grid",
+    "nearest_training",
     "pairs_of_micrographs",
     "pixel_sizes",
     "predicted_against_measured",
+    "ratios_to_real",
     "read_log",
     "read_metrics",
+    "readings",
     "scores",
     "seeds_along",
     "segmentations",
+    "shares_beyond_real",
     "side_by_side",
     "training_accuracy",
     "training_error",

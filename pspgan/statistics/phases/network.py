@@ -44,7 +44,7 @@ class SegmentationNetwork(nn.Module):
         return F.pixel_shuffle(self.head(x), STEM)
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Features (batch, channel, y, x) of every level, the finest first; images as `forward` takes them."""
+        """Features of every level, (batch, channel, y, x), the finest first; ``x`` as `forward` takes it."""
         levels = [self.stem(F.pixel_unshuffle(x, STEM))]
         for layer in self.down:
             levels.append(layer(F.max_pool2d(levels[-1], 2)))
