@@ -17,7 +17,7 @@ from .report import ALL, RESAMPLES, line
 from .samples import Sample
 
 _FOLDS = 5
-_TREES = 100
+_TREES = 60
 # Of a leaf: trees that end in single micrographs learn specimens by heart.
 _LEAF = 3
 

@@ -43,14 +43,14 @@ class Finding:
 def findings(table: pd.DataFrame) -> list[Finding]:
     """Read the table of an evaluation, see `pspgan.evaluation.Report`."""
     whole = table[(table["condition"] == _ALL) & (table["part"] == "all")]
-    found = [
+    return [
         _difference(whole, table),
         _scale(whole),
+        *_consistency(whole),
         _diversity(whole),
         _memorisation(whole),
         _leakage(whole),
     ]
-    return [*found[:2], *_consistency(whole), *found[2:]]
 
 
 def _difference(whole: pd.DataFrame, table: pd.DataFrame) -> Finding:
