@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .micrographs import show
-from .style import FAINT, GENERATED, INK, REAL, dress, legend, panel, wrapped
+from .style import FAINT, GENERATED, INK, PALETTE, REAL, dress, legend, panel, wrapped
 
 if TYPE_CHECKING:
     from ..evaluation import Report
@@ -29,7 +29,7 @@ def ratios_to_real(report: Report) -> Figure:
     names = list(dict.fromkeys(rows["quantity"]))
     figure, axes = panel((5.4, 1.2 + 0.27 * len(names)))
     axes.axvline(1.0, color=INK, linewidth=0.8)
-    for k, (kind, marker, colour) in enumerate((("distance", "o", GENERATED), ("spread", "D", REAL))):
+    for k, (kind, marker, colour) in enumerate((("distance", "o", GENERATED), ("spread", "D", PALETTE[2]))):
         one = rows[(rows["kind"] == kind) & rows["ratio"].notna()]
         place = one["quantity"].map(names.index) + (k - 0.5) * 0.3
         value = one["ratio"].clip(1 / _FARTHEST, _FARTHEST)

@@ -1,5 +1,6 @@
 """What an evaluation says: its table, text, findings, files, figures, and what it refuses."""
 
+import html
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from synthetic import discs, grid_conditions
 from typer.testing import CliRunner
 
-from pspgan import evaluate, figures, write_ensemble, write_evaluation
+from pspgan import evaluate, figures, write_ensemble, write_evaluation, write_report
 from pspgan.cli import app
 from pspgan.ensemble import EnsembleError, split
 from pspgan.evaluation.fidelity import FEATURE_KINDS
@@ -186,6 +187,16 @@ class TestFolder:
         (tmp_path / "mine").mkdir()
         with pytest.raises(FileExistsError, match="is no evaluation"):
             write_evaluation("real.zarr", "gen.zarr", "mine", overwrite=True)
+
+    def test_section_of_the_page(self, real, report, tmp_path):
+        page = write_report(real, generated(), evaluation=report, out=tmp_path / "report.html").read_text(
+            "utf-8"
+        )
+        section = page.partition('id="evaluation"')[2].partition("</section>")[0]
+        for finding in report.findings:
+            assert finding.text in html.unescape(section)
+            assert finding.caveat in html.unescape(section)
+        assert section.count("data:image/svg+xml") == 5
 
     def test_figures(self, report):
         for draw in (
