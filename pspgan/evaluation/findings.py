@@ -80,7 +80,10 @@ def _scale(whole: pd.DataFrame) -> Finding:
     row = _row(whole, "scale", "two_point")
     if row is None or not np.isfinite(row["generated"]):
         return Finding(
-            "scale", "cannot tell", "No lengths could be compared.", "more real micrographs are needed"
+            "scale",
+            "cannot tell",
+            "No lengths could be compared.",
+            "it takes hard phases, and two groups of real micrographs",
         )
     low, high = row["ratio_low"], row["ratio_high"]
     off = bool(low > 1 + _SMALL or high < 1 / (1 + _SMALL))

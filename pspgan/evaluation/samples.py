@@ -21,6 +21,7 @@ class Sample:
         quantities: ``two_point`` (tile, vector), and the descriptors, (tile,), lengths in pixels.
         units: of each quantity.
         spaces: vectors of each feature space, (tile, feature).
+        reach: longest component of the vectors of ``two_point``, px; they fill a square, a correlation last.
     """
 
     micrograph: np.ndarray
@@ -30,6 +31,7 @@ class Sample:
     quantities: dict[str, np.ndarray]
     units: dict[str, str]
     spaces: dict[str, np.ndarray]
+    reach: int
 
     def __len__(self) -> int:
         return len(self.image)
@@ -44,6 +46,7 @@ class Sample:
             {name: values[rows] for name, values in self.quantities.items()},
             self.units,
             {name: values[rows] for name, values in self.spaces.items()},
+            self.reach,
         )
 
     def of(self, condition: str) -> Sample:
@@ -80,6 +83,7 @@ def _sample(tiles: xr.Dataset, statistics: xr.Dataset, names: list[str]) -> Samp
         quantities,
         {name: str(statistics[name].attrs["units"]) for name in quantities},
         {},
+        statistics.sizes["dx"] // 2,
     )
 
 

@@ -16,6 +16,7 @@ from ..statistics.profiles import radial_average
 from .report import ALL, RESAMPLES, line
 from .samples import Sample, halves
 
+_SHORTEST = 3  # px that vectors must reach for lengths to be seen
 _FACTORS = np.exp(np.linspace(-math.log(4), math.log(4), 281))  # one per cent apart
 
 
@@ -44,18 +45,12 @@ def scale(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> l
     other half over it. Of all conditions it is the median: where structure is finer than pixels, or a network
     larger than the field, lengths do not follow the pixel size.
     """
-    side = math.isqrt(real.quantities["two_point"].shape[1])
-    if side**2 != real.quantities["two_point"].shape[1] or side < 7:
-        return []  # several correlations, or fields of a few pixels
+    if real.reach < _SHORTEST:
+        return []
     lines = []
-    component = np.arange(side) - side // 2
-    curves = {}
-    for key, sample in (("real", real), ("gen", gen)):
-        two_point = sample.quantities["two_point"].reshape(-1, side, side)
-        distance, average = radial_average(two_point, component, component)
-        curves[key] = average - average[:, :1] ** 2  # at 0 stands the area fraction
+    (distance, real_curves), (_, gen_curves) = _covariances(real), _covariances(gen)
     for condition in np.unique(real.condition).tolist():
-        own, of_gen = curves["real"][real.condition == condition], curves["gen"][gen.condition == condition]
+        own, of_gen = real_curves[real.condition == condition], gen_curves[gen.condition == condition]
         split, groups = real.of(condition).groups()
         if groups.max() < 1:
             continue
@@ -74,6 +69,17 @@ def scale(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> l
             found |= {"n": min(len(of_gen), len(own)), "split": split}
             lines.append({"condition": condition} | found)
     return [_median(lines, rng), *lines] if lines else []
+
+
+def _covariances(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Distances, px, and autocovariance of the phases there, summed over phases, (tile, distance)."""
+    component = np.arange(-sample.reach, sample.reach + 1)
+    n, side = len(sample), len(component)
+    total = 0
+    for two_point in np.moveaxis(sample.quantities["two_point"].reshape(n, side, side, -1), -1, 0):
+        distance, average = radial_average(two_point, component, component)
+        total = total + average - average[:, :1] ** 2  # at 0 stands the area fraction
+    return distance, total
 
 
 def _median(lines: list[dict], rng: np.random.Generator) -> dict:
