@@ -56,6 +56,7 @@ class TestTable:
         assert lines["part"].tolist() == ["all", "train", "held_out"]
         assert lines.set_index("part").loc["train", "real"] > 0
         text = str(report.findings[0])
+        assert "as real halves do, by specimen in 6 of 6 conditions" in text
         assert "beside specimens seen in training" in text
         # Copies are looked for among the specimens that training has seen.
         held_out = {f"{c}/{k}" for c in CONDITIONS for k in range(4)} - {
@@ -108,7 +109,7 @@ class TestText:
             ("memorisation", "pixels", "1", 0.01, 0.01, 1.0, np.nan),
             ("leakage", "flat_square", "1", 0.01, 0.01, 1.0, np.nan),
         ]
-        table = pd.DataFrame(rows, columns=columns).assign(condition="all", part="all")
+        table = pd.DataFrame(rows, columns=columns).assign(condition="all", part="all", split="specimen")
         for name in ("generated", "real", "ratio"):
             table[f"{name}_low"], table[f"{name}_high"] = table[name] * 0.95, table[name] * 1.05
 
