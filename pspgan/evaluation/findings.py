@@ -61,7 +61,7 @@ def _difference(whole: pd.DataFrame, table: pd.DataFrame) -> Finding:
         single = table[(table["kind"] == "distance") & (table["quantity"] == "two_point")]
         single = single[(single["condition"] != _ALL) & (single["part"] == "all")]
         by = f"by specimen in {(single['split'] == 'specimen').sum()} of {len(single)} conditions"
-        words.append(f"mean two-point statistics differ {_times(distance)} as much as real halves do, {by}")
+        words.append(f"mean two-point statistics differ {_times(distance)} as much as real halves {by}")
     for _, row in whole[whole["kind"] == "frechet"].iterrows():
         told |= row["generated_low"] > (1 + _SMALL) * row["real_high"]
         words.append(f"Frechet distance of {row['quantity']} {_beside(row)}")
@@ -74,8 +74,8 @@ def _difference(whole: pd.DataFrame, table: pd.DataFrame) -> Finding:
         "difference",
         _verdict(told) if words else "cannot tell",
         _sentence(words) if words else "No condition has two real groups of micrographs to compare.",
-        "averages hide single conditions, see below; halves that are not by specimen are too much alike, as new "
-        "specimens would show; a Frechet distance of few micrographs is too large on both sides",
+        "averages hide single conditions, see below; halves that are not by specimen are too much alike, as "
+        "new specimens would show; a Frechet distance of few micrographs is too large on both sides",
     )
 
 

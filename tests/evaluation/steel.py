@@ -6,7 +6,7 @@ from pspgan import simulate
 CONDITIONS = ["700-5-Q", "800-90-Q", "800-1440-Q", "900-480-Q", "970-90-Q", "900-90-650-1H"]
 
 
-def steel(seed, um_per_px=0.07, conditions=CONDITIONS, n=24):
+def steel(seed, um_per_px=0.07, conditions=CONDITIONS, n=18):
     """``n`` micrographs of each condition, of four specimens."""
     count = n * len(conditions)
     return simulate(

@@ -134,7 +134,9 @@ class TestFeatureSpaces:
 
     def test_what_was_not_measured_is_not_dropped(self, real):
         """A blank micrograph has no lengths; that it lacks them sets it apart."""
-        blank = real.assign(micrograph=real["micrograph"].copy(data=np.full((144, 64, 64), 90, np.uint8)))
+        blank = real.assign(
+            micrograph=real["micrograph"].copy(data=np.full(real["micrograph"].shape, 90, np.uint8))
+        )
         of_real, of_gen = measured(match(real, blank), None)
         add_spaces(of_real, of_gen, None, 0)
         assert np.isfinite(of_gen.spaces["descriptors"]).all()
@@ -143,7 +145,7 @@ class TestFeatureSpaces:
     def test_of_the_classifier_that_told_phases_apart(self, real):
         part = real.isel(sample=slice(0, 12))
         labels = list((part["phase"].values > 0).astype(np.uint8))
-        classifier = PixelClassifier(steps=2).fit(
+        classifier = PixelClassifier(steps=1).fit(
             list(part["micrograph"].values), labels, ("matrix", "carbide"), progress=None
         )
         phases = Phases("classifier", classifier=classifier)

@@ -56,7 +56,7 @@ class TestTable:
         assert lines["part"].tolist() == ["all", "train", "held_out"]
         assert lines.set_index("part").loc["train", "real"] > 0
         text = str(report.findings[0])
-        assert "as real halves do, by specimen in 6 of 6 conditions" in text
+        assert "as real halves by specimen in 6 of 6 conditions" in text
         assert "beside specimens seen in training" in text
         # Copies are looked for among the specimens that training has seen.
         held_out = {f"{c}/{k}" for c in CONDITIONS for k in range(4)} - {
