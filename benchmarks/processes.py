@@ -51,7 +51,9 @@ def in_a_process(function: Callable[..., object], *arguments: object) -> object:
 
 
 def _process(initializer: Callable[..., object], *arguments: object) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer, arguments)
+    # Forked from a server that has imported the script and done nothing else, where there can be one.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return ProcessPoolExecutor(1, multiprocessing.get_context(method), initializer, arguments)
 
 
 def _begin(threads: int, keeps_memory: bool, prepare: Callable[..., Calls], arguments: tuple) -> None:

@@ -2,9 +2,9 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
+
+from ready_processes import ReadyProcess
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -22,14 +22,7 @@ class Processes:
             "MASTER_PORT": f"{port}",
         }
         self.processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", code],
-                env=shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(world)
+            ReadyProcess(code, shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"}) for rank in range(world)
         ]
 
     def signal(self, rank, number):

@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+from ready_processes import ReadyProcess
 
 import pspgan as psp
 from pspgan import ensemble
@@ -24,7 +25,7 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 def start(store, folder, settings, **options):
     """A training in a process of its own."""
     code = f"import pspgan; pspgan.train({str(store)!r}, 'demo', {str(folder)!r}, **{settings | options!r})"
-    return subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT)
+    return ReadyProcess(code, ENVIRONMENT)
 
 
 def until(process, reached):
@@ -69,9 +70,9 @@ def test_a_killed_training_resumes(real, small, tmp_path, same):
 @pytest.mark.usefixtures("one_thread")
 def test_kills_at_any_moment_change_nothing(real, small, tmp_path, same):
     # A checkpoint after every step, so that many a kill comes in the middle of writing one.
-    settings = small | {"images": 1_440, "checkpoint_every": 16, "sample_every": 160}
+    settings = small | {"images": 960, "checkpoint_every": 16, "sample_every": 160}
     run, draw = Run(tmp_path / "run"), random.Random(0)
-    for _ in range(4):
+    for _ in range(3):
         before = len(losses_at(run))
         process = start(real, run.folder, settings, resume=True)
         until(process, lambda before=before: len(losses_at(run)) > before)
@@ -302,13 +303,7 @@ def test_control_c_in_the_shell(real, small, tmp_path):
     settings = [f"--set={key}={value}" for key, value in small.items() if key not in ("images", "progress")]
     words = ["train", str(real), "--preset", "demo", "--images", "1000000", "-o", str(tmp_path / "run")]
     code = f"import sys; from pspgan.cli import main; sys.argv[1:] = {words + settings!r}; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = ReadyProcess(code, ENVIRONMENT)
     run = Run(tmp_path / "run")
     until(process, lambda: len(losses_at(run)) > 2)
     process.send_signal(signal.SIGINT)
