@@ -45,11 +45,13 @@ _NAMES = {
     "two_point_statistics": "statistics",
     "validate": "ensemble",
     "write_ensemble": "ensemble",
+    "write_evaluation": "evaluation_folder",
     "write_report": "report",
 }
 _MODULES = (
     "classification",
     "ensemble",
+    "evaluation",
     "figures",
     "generation",
     "inspection",

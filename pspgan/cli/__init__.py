@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..wording import quoted
-from . import analysis, classifying, data, learning, linking, phases
+from . import analysis, classifying, data, evaluating, learning, linking, phases
 from .terminal import speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -32,6 +32,7 @@ app = typer.Typer(
         pspgan stats real.zarr gen.zarr
         pspgan link real.zarr gen.zarr -o linkage
         pspgan suggest linkage --target area_fraction=0.15
+        pspgan evaluate real.zarr gen.zarr --run run -o evaluation
         pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
 
     `pspgan demo` runs it on simulated steel in a few minutes.
@@ -56,6 +57,7 @@ for verb in (
     linking.evolution,
     classifying.classify,
     classifying.export,
+    evaluating.evaluate,
     analysis.report,
     analysis.demo,
 ):

@@ -1,6 +1,8 @@
 """Generated micrographs judged against real ones, always beside real ones judged against each other."""
 
-from .fidelity import evaluate
+from .findings import Finding
+from .judging import evaluate
+from .memorisation import Pair
 from .report import Report
 
-__all__ = ["Report", "evaluate"]
+__all__ = ["Finding", "Pair", "Report", "evaluate"]

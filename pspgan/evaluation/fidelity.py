@@ -9,111 +9,91 @@ very micrographs they are compared with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 from scipy.stats import wasserstein_distance
 from tqdm import tqdm
 
-from ..ensemble import open_ensemble
-from ..statistics import descriptor_names, measure_statistics
-from .matching import match
-from .report import RESAMPLES, Report, line, overall
+from .distances import coverages, frechet_distance, kernel_distance
+from .report import ALL, RESAMPLES, line, overall
+from .samples import Sample, halves
 
-SPLITS = 50  # random halves of the real micrographs of a condition
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """Structure of the tiles of one condition."""
-
-    quantities: dict[str, np.ndarray]  # two_point (tile, vector), and descriptors (tile,)
-    units: dict[str, str]  # of each quantity
-    specimen: np.ndarray  # (tile,)
-    image: np.ndarray  # (tile,)
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    def groups(self) -> tuple[str, np.ndarray]:
-        """What tiles are split by, and its label for each: specimen if there are several, else micrograph."""
-        if len(np.unique(self.specimen)) > 1:
-            return "specimen", np.unique(self.specimen, return_inverse=True)[1]
-        return "micrograph", np.unique(self.image, return_inverse=True)[1]
+_FEATURE_SPLITS = 20  # halves compared in feature spaces: neighbours of neighbours take time
+_FEWEST, _MOST = 20, 500  # tiles a side: what neighbourhoods need, and what is compared at most
+FEATURE_KINDS = ("frechet", "kernel", "precision", "recall", "density", "coverage")
 
 
-def evaluate(real: xr.Dataset | str, gen: xr.Dataset | str, seed: int = 0, splits: int = SPLITS) -> Report:
-    """Compare generated micrographs with real ones, condition by condition.
-
-    Both are brought to the same pixel and field first (`pspgan.evaluation.matching.match`); tiles are cut
-    into phases and measured alike, and lengths are in those pixels (where the pixel size is a factor, of the
-    size that the condition says; averages over conditions then mix them). Two kinds of figure, for the
-    two-point statistics and for every descriptor:
-
-    * ``distance``: between the mean two-point statistics (root mean square over all vectors), or between the
-      distributions of a descriptor (Wasserstein-1, in its unit). Real micrographs of a condition are split in
-      random halves, by specimen where there are several, else by micrograph; ``generated`` is the distance of
-      a half from as many generated micrographs, ``real`` that from the other half, both cut to the same
-      number of tiles. Intervals span the splits.
-    * ``spread``: within the condition, the root mean square distance of two-point statistics from their mean,
-      or the standard deviation of a descriptor, of ``generated`` and of ``real`` tiles. Intervals are from
-      resampling generated micrographs, and real groups.
-
-    The line of condition ``all`` averages those conditions where both figures exist; its intervals come from
-    resampling conditions.
+def compare(real: Sample, gen: Sample, splits: int, seed: int, bar: str) -> pd.DataFrame:
+    """Distances, spreads and feature distances, condition by condition and of all, as lines of the table.
 
     Args:
-        real: ensemble to compare with; any origin.
-        gen: ensemble to judge, of the same process space.
-        seed: of splits and resampling.
+        real, gen: of the same conditions.
         splits: random halves a condition.
-
-    Raises:
-        ValueError: no condition is in both.
-        EnsembleError: pixels or process spaces that cannot be made alike.
+        seed: of splits and resampling.
+        bar: what the progress bar is called.
     """
-    opened = [e if isinstance(e, xr.Dataset) else open_ensemble(e) for e in (real, gen)]
-    tiles = match(*opened)
-    statistics = measure_statistics(*tiles)
-    conditions = [set(t["condition"].values.tolist()) for t in tiles]
-    common = sorted(conditions[0] & conditions[1])
-    if not common:
-        raise ValueError(
-            f"no condition is in both: real has {', '.join(sorted(conditions[0])[:5])}, "
-            f"generated {', '.join(sorted(conditions[1])[:5])}; generate with --conditions observed"
-        )
-    names = [
-        name
-        for name in descriptor_names(statistics[0], "px")
-        if any(np.isfinite(one[name].values).any() for one in statistics)
-    ]
     lines = []
-    for k, condition in enumerate(tqdm(common, desc="evaluation", unit="condition", disable=None)):
-        pair = [_sample(t, s, condition, names) for t, s in zip(tiles, statistics, strict=True)]
+    conditions = np.unique(real.condition).tolist()
+    for k, condition in enumerate(tqdm(conditions, desc=bar, unit="condition", disable=None)):
+        pair = real.of(condition), gen.of(condition)
         rng = np.random.default_rng([seed, k])
-        found = _distances(*pair, splits, rng) + _spreads(*pair, rng)
+        found = distances(*pair, splits, rng) + spreads(*pair, rng)
         lines += [{"condition": condition} | one for one in found]
     table = pd.DataFrame(lines)
-    field = tiles[0]["micrograph"].shape[1:]
-    return Report(
-        table=pd.concat([overall(table, np.random.default_rng(seed)), table], ignore_index=True),
-        only_real=sorted(conditions[0] - conditions[1]),
-        only_generated=sorted(conditions[1] - conditions[0]),
-        field=(int(field[0]), int(field[1])),
-        reduction=int(tiles[0].attrs["reduction"]),
-    )
+    table = pd.concat([overall(table, np.random.default_rng(seed)), table], ignore_index=True)
+    rng = np.random.default_rng([seed, len(conditions)])
+    pooled = [{"condition": ALL} | one for one in feature_distances(real, gen, splits, rng)]
+    for condition in conditions:
+        found = feature_distances(real.of(condition), gen.of(condition), splits, rng)
+        pooled += [{"condition": condition} | one for one in found]
+    return pd.concat([table, pd.DataFrame(pooled)], ignore_index=True) if pooled else table
 
 
-def _sample(tiles: xr.Dataset, statistics: xr.Dataset, condition: str, names: Sequence[str]) -> _Sample:
-    rows = np.flatnonzero(tiles["condition"].values == condition)
-    two_point = statistics["two_point"].values[rows].reshape(len(rows), -1).astype(float)
-    quantities = {"two_point": two_point} | {name: statistics[name].values[rows] for name in names}
-    units = {name: str(statistics[name].attrs["units"]) for name in quantities}
-    specimen = np.array(tiles["specimen"].values[rows].tolist(), dtype=str)
-    return _Sample(quantities, units, specimen, tiles["image"].values[rows])
+def feature_distances(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
+    """Figures of `distances` in every feature space: real halves from each other and from generated ones.
+
+    Of several conditions each gives the three samples the same number of tiles. None where fewer than 20 are
+    left; conditions of a single real micrograph are left out.
+    """
+    splits = min(splits, _FEATURE_SPLITS)
+    names = [(kind, space) for space in real.spaces for kind in FEATURE_KINDS]
+    to_gen, to_real = np.full((2, splits, len(names)), np.nan)
+    sizes, by = [], set()
+    conditions = [(real.of(c).groups(), c) for c in np.unique(real.condition).tolist()]
+    for i in range(splits):
+        rows: list[list[np.ndarray]] = [[], [], []]
+        for (split, groups), condition in conditions:
+            if groups.max() < 1:
+                continue
+            by.add(split)
+            own, drawn = (np.flatnonzero(one.condition == condition) for one in (real, gen))
+            first, second = (own[half] for half in halves(groups, rng))
+            n = min(len(first), len(second), len(drawn))
+            for side, several in zip(rows, (first, second, drawn), strict=True):
+                side.append(rng.choice(several, n, replace=False))
+        half, other, of_gen = (np.concatenate(side) if side else np.array([], int) for side in rows)
+        if len(half) < _FEWEST:
+            return []
+        kept = rng.permutation(len(half))[:_MOST]  # the same places of all three: conditions stay matched
+        half, other, of_gen = half[kept], other[kept], of_gen[kept]
+        sizes.append(len(half))
+        for k, space in enumerate(real.spaces):
+            values = real.spaces[space]
+            columns = slice(k * len(FEATURE_KINDS), (k + 1) * len(FEATURE_KINDS))
+            to_gen[i, columns] = _figures(values[half], gen.spaces[space][of_gen])
+            to_real[i, columns] = _figures(values[half], values[other])
+    by_what = " or ".join(sorted(by, reverse=True))
+    lines = []
+    for k, (kind, space) in enumerate(names):
+        one = line(kind, space, "1", to_gen[:, k], to_real[:, k])
+        if kind == "kernel":  # 0 on average between real ones: nothing to divide by
+            one |= dict.fromkeys(("ratio", "ratio_low", "ratio_high"), np.nan)
+        lines.append(one | {"n": int(np.median(sizes)), "split": by_what})
+    return lines
+
+
+def _figures(real: np.ndarray, gen: np.ndarray) -> list[float]:
+    return [frechet_distance(real, gen), kernel_distance(real, gen), *coverages(real, gen).values()]
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -139,22 +119,14 @@ def _spread(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(n > 1, np.sqrt(np.maximum(variance, 0)), np.nan)
 
 
-def _halves(groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of two random halves that share no group, as even in size as the order of drawing allows."""
-    halves: tuple[list[int], list[int]] = ([], [])
-    for group in rng.permutation(np.unique(groups)):
-        halves[len(halves[1]) < len(halves[0])].extend(np.flatnonzero(groups == group))
-    return np.array(halves[0], int), np.array(halves[1], int)
-
-
-def _distances(real: _Sample, gen: _Sample, splits: int, rng: np.random.Generator) -> list[dict]:
+def distances(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
     split, groups = real.groups()
     if len(np.unique(groups)) < 2:
         split = "none"
     to_gen, to_real = (np.full((splits, len(real.quantities)), np.nan) for _ in range(2))
     sizes = []
     for i in range(splits):
-        half, other = _halves(groups, rng) if split != "none" else (np.arange(len(real)), None)
+        half, other = halves(groups, rng) if split != "none" else (np.arange(len(real)), None)
         n = min(len(half), len(gen), len(half) if other is None else len(other))
         sizes.append(n)
         half = rng.choice(half, n, replace=False)
@@ -171,7 +143,7 @@ def _distances(real: _Sample, gen: _Sample, splits: int, rng: np.random.Generato
     ]
 
 
-def _spreads(real: _Sample, gen: _Sample, rng: np.random.Generator) -> list[dict]:
+def spreads(real: Sample, gen: Sample, rng: np.random.Generator) -> list[dict]:
     split, groups = real.groups()
     n_groups = groups.max() + 1
     counts_real = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=RESAMPLES)[:, groups]

@@ -47,16 +47,22 @@ def match(*ensembles: xr.Dataset) -> list[xr.Dataset]:
     return [_tiles(ensemble, reduction, field) for ensemble in ensembles]
 
 
-def _tiles(ensemble: xr.Dataset, reduction: int, field: tuple[int, int]) -> xr.Dataset:
+def reduced(ensemble: xr.Dataset, reduction: int, samples: np.ndarray) -> np.ndarray:
+    """Whole micrographs of an ensemble at a reduction that its own divides, (sample, y, x) uint8."""
     factor = reduction // int(ensemble.attrs["reduction"])
-    n, y, x = ensemble["micrograph"].shape
-    block = max(1, _BLOCK_PIXELS // (y * x))
-    tiles = np.concatenate(
+    block = max(1, _BLOCK_PIXELS // int(np.prod(ensemble["micrograph"].shape[1:])))
+    return np.concatenate(
         [
-            _cut(area_average(ensemble["micrograph"][start : start + block].values, factor), field)
-            for start in range(0, n, block)
+            area_average(ensemble["micrograph"][samples[start : start + block]].values, factor)
+            for start in range(0, len(samples), block)
         ]
     )
+
+
+def _tiles(ensemble: xr.Dataset, reduction: int, field: tuple[int, int]) -> xr.Dataset:
+    factor = reduction // int(ensemble.attrs["reduction"])
+    n = ensemble.sizes["sample"]
+    tiles = _cut(reduced(ensemble, reduction, np.arange(n)), field)
     image = np.repeat(np.arange(n), len(tiles) // n)
     space = space_of(ensemble)
     column = {

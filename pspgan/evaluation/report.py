@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from ..writing import write_text
+
+if TYPE_CHECKING:
+    from .findings import Finding
+    from .memorisation import Pair
 
 RESAMPLES = 500
 INTERVAL = (0.05, 0.95)
@@ -23,14 +33,18 @@ class Report:
     """What `evaluate` found.
 
     Attributes:
-        table: a line a condition, ``kind`` (``distance``, ``spread``) and ``quantity`` (``two_point`` or a
-            descriptor), with its ``unit``; ``generated``, ``real`` and their ``ratio``, each with the 5 and
-            95 % ends of its interval (``_low``, ``_high``); ``split``, what real micrographs were split or
-            resampled by; ``n``, the tiles that were compared. The condition ``all`` averages conditions, and
-            its ``n`` counts them.
+        table: a line a condition, ``kind`` and ``quantity`` (see `evaluate`), with its ``unit``;
+            ``generated``, ``real`` and their ``ratio``, each with the 5 and 95 % ends of its interval
+            (``_low``, ``_high``); ``split``, what real micrographs were split or resampled by; ``n``, the
+            tiles that were compared; ``part`` of the real micrographs, ``all``, ``train`` or ``held_out``;
+            ``chance``, of consistency. The condition ``all`` averages conditions, and its ``n`` counts them,
+            or stands for all micrographs together.
         only_real, only_generated: conditions that exist in one of the two only, and were left out.
         field: rows and columns of a tile, in pixels.
         reduction: source pixels along each axis of one pixel.
+        findings: what that says, in words; a `Finding` a question.
+        pairs: generated micrographs that are most like a place of a training micrograph, the worst first.
+        notes: what was left out to bound the cost.
     """
 
     table: pd.DataFrame
@@ -38,23 +52,37 @@ class Report:
     only_generated: list[str]
     field: tuple[int, int]
     reduction: int
+    findings: list[Finding] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        overall = self.table[self.table["condition"] == ALL]
-        conditions = self.table[self.table["condition"] != ALL]
+        whole = self.table[self.table["part"] == "all"]
+        overall = whole[whole["condition"] == ALL]
+        conditions = whole[(whole["condition"] != ALL) & (whole["kind"] == "distance")]
         names = pd.unique(conditions["condition"])
         lines = [
             f"Generated against real micrographs: {len(names)} conditions, "
             f"tiles of {self.field[0]} x {self.field[1]} px of {self.reduction} source px",
+            *self.notes,
+            "",
+            *map(str, self.findings),
         ]
         for kind, meaning in {
             "distance": "Distance of generated from real, and of real from real at the same number of tiles",
             "spread": "Spread within a condition",
         }.items():
-            lines += ["", meaning, f"  {'':28s}{'generated':>12s}{'real':>12s}  {'ratio':24s}unit"]
+            lines += ["", meaning, _HEADER]
             lines += [_text(line) for _, line in overall[overall["kind"] == kind].iterrows()]
+        pooled = overall[
+            overall["kind"].isin(["frechet", "kernel", "precision", "recall", "density", "coverage"])
+        ]
+        if len(pooled):
+            n = int(pooled["n"].iloc[0])
+            lines += ["", f"In feature spaces, samples of {n} tiles with as many of each condition", _HEADER]
+            lines += [_text(line, f"{line['kind']} {line['quantity']}") for _, line in pooled.iterrows()]
         lines += ["", "Distance of mean two-point statistics by condition"]
-        worst = conditions[(conditions["kind"] == "distance") & (conditions["quantity"] == "two_point")]
+        worst = conditions[conditions["quantity"] == "two_point"]
         for _, line in worst.sort_values("ratio", ascending=False).iterrows():
             how = (
                 "no real figure: a single micrograph"
@@ -62,11 +90,40 @@ class Report:
                 else f"halves by {line['split']}"
             )
             lines.append(_text(line, line["condition"]) + f"  ({line['n']} tiles, {how})")
+        if self.pairs:
+            lines += ["", "Most like a training micrograph", *(f"  {pair}" for pair in self.pairs)]
         for what, missing in {"real": self.only_real, "generated": self.only_generated}.items():
             if missing:
                 lines += ["", f"only {what}, left out: {', '.join(missing)}"]
         lines += ["", _READING]
         return "\n".join(lines)
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write ``table.csv``, ``findings.txt`` (this report as text) and ``findings.json`` into a folder.
+
+        Raises:
+            OSError: they cannot be written; older files of these names stay as they were.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "table.csv", self.table.to_csv(index=False))
+        write_text(folder / "findings.txt", f"{self}\n")
+        pairs = [
+            {name: value for name, value in vars(pair).items() if name != "images"} for pair in self.pairs
+        ]
+        content = {
+            "findings": [asdict(one) for one in self.findings],
+            "pairs": pairs,
+            "only_real": self.only_real,
+            "only_generated": self.only_generated,
+            "field": list(self.field),
+            "reduction": self.reduction,
+            "notes": self.notes,
+        }
+        write_text(folder / "findings.json", json.dumps(content, indent=2) + "\n")
+
+
+_HEADER = f"  {'':28s}{'generated':>12s}{'real':>12s}  {'ratio':24s}unit"
 
 
 def line(

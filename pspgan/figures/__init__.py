@@ -12,6 +12,13 @@ from .descriptors import (
     descriptor_comparison,
     evolution_path,
 )
+from .evaluation import (
+    feature_figures,
+    nearest_training,
+    ratios_to_real,
+    readings,
+    shares_beyond_real,
+)
 from .evolution import evolution
 from .inspection import pairs_of_micrographs, pixel_sizes
 from .linkage import (
@@ -56,18 +63,23 @@ __all__ = [
     "evolution",
     "evolution_micrographs",
     "evolution_path",
+    "feature_figures",
     "held_out_predictions",
     "level_counts",
     "loss_curves",
     "micrograph_grid",
+    "nearest_training",
     "pairs_of_micrographs",
     "pixel_sizes",
     "predicted_against_measured",
+    "ratios_to_real",
     "read_log",
     "read_metrics",
+    "readings",
     "scores",
     "seeds_along",
     "segmentations",
+    "shares_beyond_real",
     "side_by_side",
     "suggestions",
     "training_accuracy",

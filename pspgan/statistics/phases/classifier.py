@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,21 +107,33 @@ class PixelClassifier:
             ValueError: ``micrograph`` has another shape, or nothing has been learned yet.
         """
         network = self._learned()
-        micrograph = np.asarray(micrograph)
-        if micrograph.ndim != 3 or 0 in micrograph.shape[1:]:
-            raise ValueError(f"micrograph must be (sample, y, x), got shape {micrograph.shape}")
-        n, height, width = micrograph.shape
+        n, height, width = _checked(micrograph).shape
         probability = np.empty((n, height, width, len(self.names)), dtype=np.float32)
-        block = max(1, _AT_ONCE // (height * width))
-        for start in range(0, n, block):
-            part = slice(start, start + block)
-            grey = standardised(torch.from_numpy(np.array(micrograph[part])))
-            extra = [-length % MULTIPLE for length in (height, width)]
-            padded = np.pad(grey, [(0, 0), *((e // 2, e - e // 2) for e in extra)], mode="symmetric")
-            found = _mean_over_views(network, torch.from_numpy(padded)[:, None])
-            top, left = (e // 2 for e in extra)
+        for part, image, (top, left) in _padded(micrograph):
+            found = _mean_over_views(network, image)
             probability[part] = found[:, :, top : top + height, left : left + width].movedim(1, -1).numpy()
         return probability
+
+    def features(self, micrograph: np.ndarray) -> np.ndarray:
+        """What the two coarsest levels of the network see, averaged over the micrograph.
+
+        Args:
+            micrograph: grey levels, (sample, y, x), of any size.
+
+        Returns:
+            (sample, feature) float32.
+
+        Raises:
+            ValueError: as `predict_proba` raises it.
+        """
+        network = self._learned()
+        _checked(micrograph)
+        found = []
+        with torch.inference_mode():
+            for _, image, _ in _padded(micrograph):
+                levels = network.pyramid(image.contiguous(memory_format=torch.channels_last))[-2:]
+                found.append(torch.cat([level.mean(dim=(2, 3)) for level in levels], dim=1).numpy())
+        return np.concatenate(found)
 
     @property
     def sha256(self) -> str:
@@ -272,6 +284,25 @@ def check_labels(
 def _opened(path: str, changed: int) -> PixelClassifier:
     """A saved classifier; one that was written anew is opened anew."""
     return PixelClassifier.load(path)
+
+
+def _checked(micrograph: np.ndarray) -> np.ndarray:
+    micrograph = np.asarray(micrograph)
+    if micrograph.ndim != 3 or 0 in micrograph.shape[1:]:
+        raise ValueError(f"micrograph must be (sample, y, x), got shape {micrograph.shape}")
+    return micrograph
+
+
+def _padded(micrograph: np.ndarray) -> Iterator[tuple[slice, torch.Tensor, tuple[int, int]]]:
+    """A few micrographs at a time: which, as the network takes them, and where in that they begin, (y, x)."""
+    micrograph = np.asarray(micrograph)
+    extra = [-length % MULTIPLE for length in micrograph.shape[1:]]
+    block = max(1, _AT_ONCE // (micrograph.shape[1] * micrograph.shape[2]))
+    for start in range(0, len(micrograph), block):
+        part = slice(start, start + block)
+        grey = standardised(torch.from_numpy(np.array(micrograph[part])))
+        padded = np.pad(grey, [(0, 0), *((e // 2, e - e // 2) for e in extra)], mode="symmetric")
+        yield part, torch.from_numpy(padded)[:, None], (extra[0] // 2, extra[1] // 2)
 
 
 def _mean_over_views(network: SegmentationNetwork, image: torch.Tensor) -> torch.Tensor:

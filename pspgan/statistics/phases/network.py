@@ -37,13 +37,18 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, class, y, x) of images (batch, 1, y, x), their sides multiples of `MULTIPLE`."""
-        levels = [self.stem(F.pixel_unshuffle(x, STEM))]
-        for layer in self.down:
-            levels.append(layer(F.max_pool2d(levels[-1], 2)))
+        levels = self.pyramid(x)
         x = levels.pop()
         for layer in reversed(self.up):
             x = layer(torch.cat([levels.pop(), F.interpolate(x, scale_factor=2.0)], dim=1))
         return F.pixel_shuffle(self.head(x), STEM)
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """Features of every level, (batch, channel, y, x), the finest first; ``x`` as `forward` takes it."""
+        levels = [self.stem(F.pixel_unshuffle(x, STEM))]
+        for layer in self.down:
+            levels.append(layer(F.max_pool2d(levels[-1], 2)))
+        return levels
 
 
 def _layer(inputs: int, outputs: int) -> nn.Sequential:

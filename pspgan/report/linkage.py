@@ -1,4 +1,4 @@
-"""Sections on how far predictions and generated micrographs can be trusted: linkage and evaluation."""
+"""Section on how far predictions can be trusted: the linkage."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..evaluation.report import ALL
 from ..figures import component_scatter, predicted_against_measured, scores
 from ..figures.linkage import target_label
 from ..linkage.distance import nearest_observed
-from .blocks import Fold, Missing, Panel, Panels, Preformatted, Section, Table, Text, number
+from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text, number
 from .inputs import Inputs
 
 if TYPE_CHECKING:
-    from ..evaluation import Report
     from ..linkage import Linkage
 
 
@@ -197,50 +195,3 @@ def _shown_targets(fitted: Linkage) -> list[str]:
     """The first component, and each descriptor in µm where it has values, else in pixels."""
     names = [name for name in fitted.basis_.descriptors if f"{name}_um" not in fitted.targets_]
     return [fitted.targets_[0], *names]
-
-
-def evaluation(inputs: Inputs) -> Section:
-    """What `pspgan.evaluation.evaluate` found."""
-    section = Section("evaluation", "Evaluation of the generated micrographs")
-    found, title = inputs.evaluation, f"Generated against {inputs.reference} micrographs"
-    if found is None:
-        section.blocks.append(
-            Missing(
-                "No evaluation was given. How far generated micrographs are from real ones, beside how far"
-                " real ones are from each other, is measured when the report is written:",
-                f"pspgan report {' '.join(inputs.stores)} --evaluation",
-            )
-        )
-    elif isinstance(found, pd.DataFrame):
-        section.blocks.append(
-            Table.of(title, found if isinstance(found.index, pd.RangeIndex) else found.reset_index())
-        )
-    elif isinstance(found, str):
-        section.blocks.append(Preformatted(title, found))
-    else:
-        section.blocks += [
-            _average(found, inputs.reference),
-            Fold("Condition by condition, and how to read it", [Preformatted(title, str(found))]),
-        ]
-    return section
-
-
-def _average(found: Report, reference: str) -> Table:
-    lines = found.table[found.table["condition"] == ALL]
-    rows = [
-        [line["kind"], target_label(line["quantity"], line["unit"])]
-        + [_with_range(line, name) for name in ("generated", "real", "ratio")]
-        for _, line in lines.iterrows()
-    ]
-    caption = (
-        "Averages over conditions, with 5 to 95 % of resampled conditions. Distance, generated: of generated"
-        f" from {reference} micrographs; {reference}: of one half of the {reference} ones from the other. A"
-        f" ratio near 1 says that generated micrographs differ from {reference} ones as those differ from one"
-        " another. Spread: within a condition; a ratio below 1 says that generated micrographs vary less."
-    )
-    return Table(caption, ["kind", "quantity", "generated", reference, "ratio"], rows)
-
-
-def _with_range(line: pd.Series, name: str) -> str:
-    low, high = number(line[f"{name}_low"]), number(line[f"{name}_high"])
-    return f"{number(line[name])} ({low} to {high})"
