@@ -17,16 +17,28 @@ import xarray as xr
 from PIL import Image
 from synthetic import SPACE, discs
 
+from pspgan.classification import classify
 from pspgan.ensemble import build, open_ensemble, write_ensemble
-from pspgan.linkage import link
+from pspgan.linkage import Linkage, link
 from pspgan.process import ProcessSpace
 from pspgan.report import write_report
 from pspgan.statistics import compute_statistics
 
 CONDITIONS = ["500-1-oil", "500-4-oil", "500-64-oil", "600-16-water", "700-4-oil", "800-1-water"]
+AREA_FRACTION = 0.3  # wanted
 UNSEEN = "500-16-oil"  # on the line of the first three
 VOID = {"meta", "img", "br", "link", "input", "hr"}
-FIGURES = ("coverage", "micrographs", "evolution", "two-point", "descriptors", "linkage", "training")
+FIGURES = (
+    "coverage",
+    "micrographs",
+    "evolution",
+    "two-point",
+    "descriptors",
+    "linkage",
+    "suggestion",
+    "classification",
+    "training",
+)
 
 
 class Page(HTMLParser):
@@ -113,7 +125,17 @@ def stores(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def full(stores, tmp_path_factory) -> Path:
+def classified(stores, tmp_path_factory) -> Path:
+    """Folder of a classification of the real ensemble by temperature."""
+    folder = tmp_path_factory.mktemp("classified") / "classification"
+    real = open_ensemble(stores["real"])
+    hot = np.where(real["heat"].values > 550, "hot", "cold")
+    classify(real.assign_coords(microconstituent=("sample", hot)), folds=2, out=folder, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def full(stores, classified, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("page") / "new" / "report.html"
     evaluation = pd.DataFrame({"metric": ["distance"], "generated": [0.12345]})
     made = write_report(
@@ -123,6 +145,8 @@ def full(stores, tmp_path_factory) -> Path:
         run=stores["run"],
         out=out,
         evaluation=evaluation,
+        classification=classified,
+        target={"area_fraction": AREA_FRACTION},
     )
     assert made == out
     return out
@@ -197,6 +221,29 @@ def test_growth_laws_stand_under_the_evolution_with_what_they_are_worth(full):
     assert "the data do not tell the parameter" in text["evolution"]
     assert "Where the scatter comes from" in text["linkage"]
     assert "Generated conditions that nobody saw" in text["linkage"]
+
+
+def test_suggested_conditions_are_those_of_the_linkage(full, stores):
+    found = Linkage.load(stores["linkage"]).suggest({"area_fraction": AREA_FRACTION})
+    text = Page(full).text["suggestion"]
+    assert f"Wanted: area fraction {AREA_FRACTION:g}" in text
+    assert f"most probable of {len(found)} conditions" in text
+    assert all(condition in text for condition in found["condition"].head(10))
+
+
+def test_classification_is_shown_as_it_was_written(full, classified):
+    text = Page(full).text["classification"]
+    assert (classified / "summary.txt").read_text() in text
+    assert "no classification" not in text.casefold()
+
+
+def test_what_cannot_be_shown_is_refused(stores, tmp_path):
+    out = tmp_path / "page.html"
+    with pytest.raises(ValueError, match="proposed by a linkage, and none is given"):
+        write_report(stores["real"], target={"area_fraction": 0.3}, out=out)
+    with pytest.raises(FileNotFoundError, match=r"run holds no classification: scores\.csv is missing"):
+        write_report(stores["real"], classification=stores["run"], out=out)
+    assert not out.exists()
 
 
 def test_evolution_holds_every_value_of_the_series(full):

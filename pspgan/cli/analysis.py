@@ -20,6 +20,7 @@ from .options import (
     listed,
     pairs,
     phases_from,
+    targets,
 )
 from .terminal import say
 
@@ -89,6 +90,11 @@ def report(
     linkage: Annotated[Path | None, typer.Option(help="Folder of a linkage.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the training run.")] = None,
     evaluation: Annotated[bool, typer.Option(help="Compare generated with real ones.")] = True,
+    classification: Annotated[Path | None, typer.Option(help="Folder that `pspgan classify` wrote.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Structure to propose conditions for, NAME=VALUE; repeatable."),
+    ] = None,
     out: Out = Path("report.html"),
 ) -> None:
     """Write one self-contained HTML page with all of it.
@@ -97,7 +103,16 @@ def report(
     """
     from ..report import write_report
 
-    page = write_report(real, gen, linkage=linkage, run=run, out=out, evaluation=evaluation)
+    page = write_report(
+        real,
+        gen,
+        linkage=linkage,
+        run=run,
+        out=out,
+        evaluation=evaluation,
+        classification=classification,
+        target=targets(target),
+    )
     typer.echo(f"wrote {page}")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Out, Overwrite, assigned, listed
+from .options import Out, Overwrite, assigned, listed, targets
 from .terminal import say
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a linkage, as `pspgan link` writes it.")]
@@ -81,7 +81,7 @@ def suggest(
     from ..figures import suggestions
     from ..linkage import Linkage
 
-    wanted = {name: _number(value, name) for name, value in assigned(target, "--target").items()}
+    wanted = targets(target)
     fitted = Linkage.load(linkage)
     found = fitted.suggest(wanted, tolerance, between)
     if figure is not None:
@@ -163,10 +163,3 @@ def evolution(
     for name, law in table.attrs["kinetics"].items():
         typer.echo(f"\n{name}: {law.summary()}")
     typer.echo(f"wrote {out}")
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f'--target {name}: "{text}" is no number') from None

@@ -77,6 +77,17 @@ def assigned(pairs: list[str] | None, option: str) -> dict[str, str]:
     return found
 
 
+def targets(pairs: list[str] | None) -> dict[str, float]:
+    """A wanted structure, ``--target NAME=VALUE``."""
+    found = {}
+    for name, value in assigned(pairs, "--target").items():
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise ValueError(f'--target {name}: "{value}" is no number') from None
+    return found
+
+
 def conditions_of(text: str) -> str | list[str] | Path:
     """Conditions: a word for many, a list, or the file that they stand in."""
     if text in ("observed", "all"):

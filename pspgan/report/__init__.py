@@ -1,14 +1,16 @@
 """One self-contained HTML page that shows what an ensemble, a generator and a linkage are worth.
 
 The page needs no network and no scripts, so that it can be sent as an attachment. `inputs` opens and checks
-what it is made from; `facts`, `images`, `comparison`, `evolution`, `linkage`, `evaluation` and `training`
-write its sections; `blocks` are what sections consist of; ``page.html`` and ``page.css`` lay them out.
+what it is made from; `facts`, `images`, `comparison`, `evolution`, `linkage`, `suggestion`, `evaluation`,
+`classification` and `training` write its sections; `blocks` are what sections consist of; ``page.html`` and
+``page.css`` lay them out.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from .. import __version__
 from ..evaluation import Report, evaluate
 from ..writing import write_text
 from .blocks import is_number, number
+from .classification import classification as classification_section
 from .comparison import descriptors, two_point
 from .evaluation import evaluation as evaluation_section
 from .evolution import evolution
@@ -28,6 +31,7 @@ from .facts import limits, process_coverage, provenance
 from .images import side_by_side
 from .inputs import Inputs
 from .linkage import linkage as linkage_section
+from .suggestion import suggestion
 from .training import training
 
 if TYPE_CHECKING:
@@ -42,7 +46,9 @@ _SECTIONS = (
     two_point,
     descriptors,
     linkage_section,
+    suggestion,
     evaluation_section,
+    classification_section,
     training,
     limits,
     provenance,
@@ -57,6 +63,8 @@ def write_report(
     run: str | os.PathLike | None = None,
     out: str | os.PathLike = "report.html",
     evaluation: Report | pd.DataFrame | str | bool = False,
+    classification: str | os.PathLike | None = None,
+    target: Mapping[str, float] | None = None,
 ) -> Path:
     """Write a self-contained HTML report.
 
@@ -70,6 +78,8 @@ def write_report(
         run: folder of the training run, for its curves and settings.
         out: the HTML file; an existing one is replaced.
         evaluation: what `pspgan.evaluate` found, shown as it is; True evaluates here, where ``gen`` is given.
+        classification: folder that `pspgan.classify` wrote.
+        target: structure that the linkage proposes conditions for: ``{"area_fraction": 0.15}``.
 
     Returns:
         The path of the report.
@@ -83,7 +93,7 @@ def write_report(
         found = evaluate(real, gen) if evaluation and gen is not None else None
     else:
         found = evaluation
-    inputs = Inputs.open(real, gen, linkage, run, found)
+    inputs = Inputs.open(real, gen, linkage, run, found, classification, target)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pspgan.report", "."),
         autoescape=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..figures import conditions_in
 from ..process import ProcessCondition, ProcessSpace
 from ..statistics import StatisticsError, check_comparable, open_statistics
 from .blocks import Missing
+from .classification import check as check_classification
 
 if TYPE_CHECKING:
     from ..evaluation import Report
@@ -35,6 +36,8 @@ class Inputs:
         linkage_folder: where it was read from, if it was.
         run: folder of a training run.
         evaluation: result of an evaluation, as text or a table.
+        classification: folder of a classification.
+        target: structure that conditions are wanted for: target of the linkage -> value in its unit.
     """
 
     real: xr.Dataset
@@ -43,6 +46,8 @@ class Inputs:
     linkage_folder: Path | None
     run: Path | None
     evaluation: Report | pd.DataFrame | str | None
+    classification: Path | None
+    target: Mapping[str, float] | None
 
     @classmethod
     def open(
@@ -52,13 +57,16 @@ class Inputs:
         linkage: str | os.PathLike | Linkage | None,
         run: str | os.PathLike | None,
         evaluation: Report | pd.DataFrame | str | None,
+        classification: str | os.PathLike | None,
+        target: Mapping[str, float] | None,
     ) -> Inputs:
         """Open what is given as a path, and check that it fits together.
 
         Raises:
             FileNotFoundError: a path with nothing there.
             EnsembleError: a store that is no ensemble.
-            ValueError: ensembles of the wrong origin, or of different process spaces.
+            ValueError: ensembles of the wrong origin, or of different process spaces; a target without
+                a linkage.
         """
         real, generated = _opened(real), _opened(generated) if generated is not None else None
         if real.attrs["origin"] == "generated":
@@ -81,7 +89,12 @@ class Inputs:
             linkage = Linkage.load(folder)
         if run is not None and not Path(run).is_dir():
             raise FileNotFoundError(f"{run}: no such training run")
-        return cls(real, generated, linkage, folder, Path(run) if run is not None else None, evaluation)
+        if classification is not None:
+            check_classification(Path(classification))
+        if target and linkage is None:
+            raise ValueError("conditions for a target are proposed by a linkage, and none is given (linkage)")
+        run, classification = (None if one is None else Path(one) for one in (run, classification))
+        return cls(real, generated, linkage, folder, run, evaluation, classification, target)
 
     @property
     def space(self) -> ProcessSpace:
