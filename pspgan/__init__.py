@@ -23,9 +23,14 @@ _NAMES = {
     "ProcessCondition": "process",
     "ProcessSpace": "process",
     "Run": "training",
+    "SyntheticMix": "classification",
+    "classify": "classification",
     "compute_statistics": "statistics",
     "demo": "demonstration",
     "evaluate": "evaluation",
+    "evolution": "linkage",
+    "export_folders": "classification",
+    "fit_kinetics": "linkage",
     "generate": "generation",
     "info": "environment",
     "inspect": "inspection",
@@ -44,6 +49,7 @@ _NAMES = {
     "write_report": "report",
 }
 _MODULES = (
+    "classification",
     "ensemble",
     "evaluation",
     "figures",

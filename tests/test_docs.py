@@ -105,7 +105,8 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert names["gen"].sizes["sample"] == len(CONDITIONS) * 4
     assert names["structure"]["std"].notnull().all()
     assert (tmp_path / "report.html").exists()
-    code = "\n".join(blocks(ROOT / "docs" / "statistics-and-linkage.md", "python"))  # goes on from there
+    pages = [ROOT / "docs" / name for name in ("statistics.md", "linkage.md")]  # they go on from there
+    code = "\n".join(code for page in pages for code in blocks(page, "python"))
     with pytest.warns(UserWarning, match=never_seen["linkage"]):
         exec(code, names)
     assert names["scores"].shape == (names["gen"].sizes["sample"], 3)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 import pspgan as psp
+from pspgan.classification import NetworkClassifier
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def test_every_example_is_tested_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "augment_classifier",
         "other_material",
         "own_images",
         "simulated_steel",
@@ -33,6 +35,20 @@ def test_own_images(run_script, tmp_path):
     # What was made up: 20 % of pores lie halfway between 1200 (25 %) and 1300 degC (15 %).
     suggested = printed[printed.index("probability") :].splitlines()[1]
     assert 1200 < float(suggested.split()[1]) < 1300
+
+
+@pytest.mark.slow
+def test_augment_classifier(run_script, tmp_path):
+    printed = run_script(EXAMPLES / "augment_classifier.py")
+    assert "real alone" in printed
+    assert "Ratio 1: " in printed
+    out = tmp_path / "augment_classifier"
+    assert len(list((out / "augmented" / "generators").iterdir())) == 2
+    parts = {path.name for path in (out / "dataset").iterdir()}
+    assert parts == {"train", "held_out", "manifest.csv"}
+    assert not list((out / "dataset" / "held_out").rglob("generated_*.png"))
+    assert list((out / "dataset" / "train").rglob("generated_*.png"))
+    assert NetworkClassifier.load(out / "network.safetensors").view == 32
 
 
 @pytest.mark.slow

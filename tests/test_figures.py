@@ -204,10 +204,10 @@ def test_evolution_path_prefers_the_log_factor_then_the_longest_series():
 
 def test_standard_errors_count_specimens_and_for_generated_micrographs_seeds():
     real = figures.by_condition(statistics([1, 3, 8, 2, 2, 2], ensemble()), "size")
-    assert real.loc["1-10-oil"].tolist() == [5.0, 3.0, 2]  # specimens 2 and 8: half their difference
+    assert real.loc["1-10-oil"].tolist() == [5.0, 3.0, 2, 3]  # specimens 2 and 8: half their difference
     assert np.isnan(real.loc["1-100-oil", "standard_error"])
     fake = figures.by_condition(statistics([1, 3, 8], generated(["1-10-oil"] * 3, [0, 1, 2])), "size")
-    expected = [4.0, np.std([1, 3, 8], ddof=1) / np.sqrt(3), 3]
+    expected = [4.0, np.std([1, 3, 8], ddof=1) / np.sqrt(3), 3, 3]
     np.testing.assert_allclose(fake.loc["1-10-oil"], expected)
 
 

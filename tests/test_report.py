@@ -191,6 +191,14 @@ def test_training_shows_its_figures_and_what_it_warned_of(full):
     assert all(any(title in alt for alt in alts) for title in titles)
 
 
+def test_growth_laws_stand_under_the_evolution_with_what_they_are_worth(full):
+    text = Page(full).text
+    assert "Growth law" in text["evolution"]
+    assert "the data do not tell the parameter" in text["evolution"]
+    assert "Where the scatter comes from" in text["linkage"]
+    assert "Generated conditions that nobody saw" in text["linkage"]
+
+
 def test_evolution_holds_every_value_of_the_series(full):
     page = Page(full)
     headings = [page.text["evolution"].find(f"{hours} h") for hours in (1, 4, 16, 64)]

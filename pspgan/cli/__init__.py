@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..wording import quoted
-from . import analysis, data, evaluating, learning, phases
+from . import analysis, classifying, data, evaluating, learning, linking, phases
 from .terminal import speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -31,6 +31,7 @@ app = typer.Typer(
         pspgan generate run --conditions observed -n 32 -o gen.zarr
         pspgan stats real.zarr gen.zarr
         pspgan link real.zarr gen.zarr -o linkage
+        pspgan suggest linkage --target area_fraction=0.15
         pspgan evaluate real.zarr gen.zarr --run run -o evaluation
         pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
 
@@ -51,7 +52,11 @@ for verb in (
     learning.train,
     learning.generate,
     analysis.stats,
-    analysis.link,
+    linking.link,
+    linking.suggest,
+    linking.evolution,
+    classifying.classify,
+    classifying.export,
     evaluating.evaluate,
     analysis.report,
     analysis.demo,

@@ -1,4 +1,4 @@
-"""Commands that measure ensembles, link process to structure, and report."""
+"""Commands that measure ensembles, and report."""
 
 from __future__ import annotations
 
@@ -81,28 +81,6 @@ def stats(
             f"largest deviation from PyMKS {statistics.attrs['pymks_max_deviation']:.1e}"
         )
     say("", f"pspgan link {' '.join(map(str, stores))} -o linkage")
-
-
-def link(
-    stores: Annotated[
-        list[Path], typer.Argument(help="Ensembles with statistics: real, generated, or both.")
-    ],
-    out: Out = Path("linkage"),
-    n_components: Annotated[int, typer.Option(help="Principal components of the two-point statistics.")] = 5,
-    regressor: Annotated[str, typer.Option(help="auto, ridge or gaussian_process.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of the folds.")] = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Link process to structure, and say how far the link can be trusted.
-
-    Example: `pspgan link real.zarr gen.zarr -o linkage`
-    """
-    from ..linkage import link as fit_linkage
-
-    linkage = fit_linkage(
-        *stores, out=out, n_components=n_components, regressor=regressor, seed=seed, overwrite=overwrite
-    )
-    say(linkage.summary(), f"pspgan report {' '.join(map(str, stores))} --linkage {out} -o report.html")
 
 
 def report(

@@ -66,6 +66,17 @@ def listed(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] if text is not None else None
 
 
+def assigned(pairs: list[str] | None, option: str) -> dict[str, str]:
+    """The values of a repeatable option NAME=VALUE."""
+    found = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise ValueError(f'{option} "{pair}" is not NAME=VALUE')
+        found[name.strip()] = value.strip()
+    return found
+
+
 def conditions_of(text: str) -> str | list[str] | Path:
     """Conditions: a word for many, a list, or the file that they stand in."""
     if text in ("observed", "all"):

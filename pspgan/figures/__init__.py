@@ -3,6 +3,7 @@
 Save one with ``figure.savefig("coverage.pdf")``; what functions take is in their docstrings.
 """
 
+from .classification import classification_scores
 from .coverage import combinations, coverage, level_counts
 from .descriptors import (
     by_condition,
@@ -18,8 +19,15 @@ from .evaluation import (
     readings,
     shares_beyond_real,
 )
+from .evolution import evolution
 from .inspection import pairs_of_micrographs, pixel_sizes
-from .linkage import component_scatter, held_out_predictions, predicted_against_measured, scores
+from .linkage import (
+    component_scatter,
+    held_out_predictions,
+    predicted_against_measured,
+    scores,
+    suggestions,
+)
 from .micrographs import (
     choose,
     comparable,
@@ -44,6 +52,7 @@ __all__ = [
     "by_condition",
     "by_specimen",
     "choose",
+    "classification_scores",
     "combinations",
     "comparable",
     "component_scatter",
@@ -51,6 +60,7 @@ __all__ = [
     "coverage",
     "descriptor_along",
     "descriptor_comparison",
+    "evolution",
     "evolution_micrographs",
     "evolution_path",
     "feature_figures",
@@ -71,6 +81,7 @@ __all__ = [
     "segmentations",
     "shares_beyond_real",
     "side_by_side",
+    "suggestions",
     "training_accuracy",
     "training_error",
     "training_variety",

@@ -9,47 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ..linkage.means import by_condition, by_specimen
 from ..process import PIXEL_SIZE, Factor, ProcessCondition, ProcessSpace
 from .spatial import colour_of, is_generated
 from .style import FAINT, PREDICTED, apart, dress, legend, panel, with_unit, wrapped
 
 _MARKERS = ("o", "D", "s", "^")
-
-
-def by_specimen(statistics: xr.Dataset, name: str) -> pd.DataFrame:
-    """Means of a descriptor over what is independent: a specimen, or one generated micrograph (a seed).
-
-    Micrographs of one specimen are not independent of each other, so they are averaged first. Generated
-    micrographs of a condition are independent draws of one trained generator, and count one by one.
-
-    Returns:
-        Columns ``condition``, ``specimen``, ``value``; rows without a finite value are left out.
-    """
-    table = pd.DataFrame(
-        {
-            "condition": statistics["condition"].values.astype(str),
-            "specimen": statistics["specimen"].values.astype(str),
-            "value": statistics[name].values.astype(float),
-        }
-    ).dropna()
-    if is_generated(statistics):
-        return table.reset_index(drop=True)
-    return table.groupby(["condition", "specimen"], as_index=False)["value"].mean()
-
-
-def by_condition(statistics: xr.Dataset, name: str) -> pd.DataFrame:
-    """Mean of a descriptor and its standard error for every condition, over specimens (see `by_specimen`).
-
-    Returns:
-        Indexed by condition: ``mean``, ``standard_error`` (NaN for a single specimen), ``count``.
-    """
-    groups = by_specimen(statistics, name).groupby("condition")["value"]
-    return pd.DataFrame({"mean": groups.mean(), "standard_error": groups.sem(), "count": groups.count()})
 
 
 def descriptor_label(statistics: xr.Dataset, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,12 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ..linkage.features import factor_of_column, process_features
+from ..linkage.features import factor_of_column
 from ..linkage.regression import TargetRegressor, grouped_folds
-from .style import FAINT, GENERATED, INK, PALETTE, REAL, apart, dress, legend, panel, with_unit
+from ..linkage.suggestion import chances
+from ..linkage.validation import LEVEL
+from ..process import Factor, Value
+from .style import FAINT, GENERATED, INK, PALETTE, REAL, apart, dress, legend, panel, with_unit, wrapped
 
 if TYPE_CHECKING:
     from ..linkage import Linkage
@@ -81,8 +85,9 @@ def held_out_predictions(linkage: Linkage, target: str) -> pd.DataFrame:
     regressor that the linkage chose for the target.
 
     Returns:
-        Columns ``condition``, ``specimen``, ``measured``, ``predicted``, ``std`` (standard deviation of the
-        prediction); rows whose target is unknown are left out; empty where only one condition is there.
+        Columns ``condition``, ``specimen``, ``measured``, ``predicted``, ``low`` and ``high`` (between which
+        a new specimen lies with 90 %); rows whose target is unknown are left out; empty where only one
+        condition is there.
 
     Raises:
         ValueError: the linkage has no such target.
@@ -93,19 +98,20 @@ def held_out_predictions(linkage: Linkage, target: str) -> pd.DataFrame:
     rows = table.origin != "generated"
     rows = (rows if rows.any() else ~rows) & np.isfinite(table.values[:, k])
     condition, measured, specimen = table.condition[rows], table.values[rows, k], table.specimen_key[rows]
-    features = process_features(linkage.space_, linkage.conditions(condition.tolist()))
-    predicted, std = np.full(len(measured), np.nan), np.full(len(measured), np.nan)
+    features = linkage.features_of(linkage.conditions(condition.tolist()))
+    predicted, bounds = np.full(len(measured), np.nan), np.full((2, len(measured)), np.nan)
     folds = grouped_folds(condition) if len(np.unique(condition)) > 1 else ()
     for train, test in folds:
         model = TargetRegressor(factor_of_column(linkage.space_), linkage.regressors_[target])
         model.fit(features[train], measured[train], specimen[train])
-        predicted[test], std[test] = model.predict(features[test], return_std=True)
+        predicted[test] = model.predict(features[test])
+        bounds[:, test] = model.interval(features[test], LEVEL)
     frame = pd.DataFrame({"condition": condition, "specimen": specimen, "measured": measured})
-    return frame.assign(predicted=predicted, std=std).dropna(subset="predicted")
+    return frame.assign(predicted=predicted, low=bounds[0], high=bounds[1]).dropna(subset="predicted")
 
 
 def predicted_against_measured(linkage: Linkage, target: str) -> Figure:
-    """Predictions for held-out conditions against what was measured, a point a specimen, with deviations.
+    """Predictions for held-out conditions against what was measured, a point a specimen, with 90 % intervals.
 
     Args:
         linkage: a fitted linkage.
@@ -125,7 +131,8 @@ def predicted_against_measured(linkage: Linkage, target: str) -> Figure:
     axes.errorbar(
         points["measured"],
         points["predicted"],
-        yerr=points["std"],
+        # A mean of a skewed target may lie outside a narrow interval; never by much.
+        yerr=np.clip([points["predicted"] - points["low"], points["high"] - points["predicted"]], 0, None),
         fmt="o",
         color=REAL,
         ecolor=FAINT,
@@ -201,3 +208,64 @@ def component_scatter(linkage: Linkage, factor: str) -> Figure:
     axes.set(xlabel=f"PC1 ({explained[0]:.0%} of variance)", ylabel=f"PC2 ({explained[1]:.0%})")
     legend(dress(axes))
     return figure
+
+
+def suggestions(
+    linkage: Linkage,
+    target: Mapping[str, float],
+    tolerance: float | Mapping[str, float] = 0.1,
+    factors: tuple[str, str] | None = None,
+) -> Figure:
+    """How probable it is to meet a target over two factors, the best over all others; dots were seen.
+
+    Args:
+        linkage: a fitted linkage.
+        target, tolerance: as for `Linkage.suggest`.
+        factors: those of the axes; by default the first two ordinal ones, or the first two.
+
+    Raises:
+        ValueError: the space has a single factor, or a target that cannot be.
+    """
+    space = linkage.space_
+    if len(space.factors) < 2:
+        raise ValueError(f"a map needs two factors, and this process space has only {space.names[0]}")
+    if factors is None:
+        # A stable sort: ordinal ones first, each kind in the order of the space.
+        first = sorted(space.factors, key=lambda factor: factor.kind == "nominal")
+        factors = first[0].name, first[1].name
+    x, y = (space[name] for name in factors)
+    points, probability = chances(linkage, target, tolerance, between=5)
+    best: dict[tuple, float] = {}
+    for c, p in zip(points, probability, strict=True):
+        key = _place(x, c[x.name]), _place(y, c[y.name])
+        best[key] = max(best.get(key, 0.0), float(p))
+    columns, rows = (sorted({key[i] for key in best}) for i in range(2))
+    grid = np.array([[best[column, row] for column in columns] for row in rows])
+    figure, axes = panel((5.2, 3.6))
+    mesh = axes.pcolormesh(columns, rows, grid, cmap="cividis", vmin=0.0, shading="nearest")
+    seen = np.array([(_place(x, c[x.name]), _place(y, c[y.name])) for c in space.observed_conditions])
+    if len(seen):
+        axes.plot(*seen.T, "o", color="white", markeredgecolor=INK, markersize=4.5, label="seen")
+        legend(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0))
+    for factor, setter, labeller in (
+        (x, axes.set_xticks, axes.set_xlabel),
+        (y, axes.set_yticks, axes.set_ylabel),
+    ):
+        levels = list(factor.levels)
+        if factor.kind == "ordinal":
+            levels = apart(factor, levels, 0.06)
+        setter([_place(factor, level) for level in levels], [factor.format(level) for level in levels])
+        labeller(with_unit(factor.name, factor.unit))
+    bar = figure.colorbar(mesh, ax=axes, pad=0.02, label="probability of the target")
+    bar.outline.set_visible(False)
+    wanted = ", ".join(
+        f"{target_label(name, linkage.units_[list(linkage.targets_).index(name)])} {value:g}"
+        for name, value in target.items()
+    )
+    axes.set_title(wrapped(wanted, 56), loc="left", fontsize=8.5)
+    return figure
+
+
+def _place(factor: Factor, value: Value) -> float:
+    """Where a value lies on an axis: its coordinate, or the number of its level."""
+    return float(factor.levels.index(value)) if factor.kind == "nominal" else factor.coordinate(value)

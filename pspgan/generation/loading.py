@@ -82,6 +82,7 @@ def load(
         "config": meta["config"],
         "start_from": meta.get("start_from"),
         "pspgan_training": meta["pspgan"],
+        "specimens": _specimens(meta),
     }
     data = meta["data"]
     known = data["um_per_px"] is not None
@@ -110,6 +111,18 @@ def _of_all_data(meta: dict[str, Any], key: str) -> str:
         said.append((meta["data"] or {}).get(key))
         meta = meta.get("start_from")
     return "; ".join(dict.fromkeys(filter(None, said)))
+
+
+def _specimens(meta: dict[str, Any]) -> list[str] | None:
+    """Specimens that the weights have seen, in fine-tuning and before; None where not all are known."""
+    seen: set[str] = set()
+    while meta is not None:
+        own = (meta["data"] or {}).get("specimens")
+        if own is None:
+            return None
+        seen.update(own)
+        meta = meta.get("start_from")
+    return sorted(seen)
 
 
 def _sha256(path: Path) -> str:

@@ -13,15 +13,18 @@ import xarray as xr
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ..ensemble import space_of
 from ..process import ConditionLike, ProcessCondition, ProcessSpace
 from . import storage
-from .features import factor_of_column, process_features
+from .distance import nearest_observed
+from .features import Form, check_features, factor_of_column, process_features
 from .inputs import join, observing, open_all, statistics_of
 from .regression import REGRESSORS, RegressorName, TargetRegressor
 from .structure import SpecimenTable, StructureBasis
 from .suggestion import suggest
 from .summary import summarise
 from .validation import fits_of, r2, validate
+from .variances import components_of
 
 
 class Linkage(BaseEstimator):
@@ -34,11 +37,14 @@ class Linkage(BaseEstimator):
 
     Args:
         n_components: principal components of the two-point statistics.
-        regressor: ``"ridge"``, ``"gaussian_process"``, ``"mean"`` (no dependence on process: the floor), or
-            ``"auto"``, the one of the three with the smallest error on held-out specimens (on held-out
-            conditions where generated micrographs stand beside others), target by target.
+        regressor: ``"ridge"``, ``"gaussian_process"``, ``"gradient_boosting"``, ``"mean"`` (no dependence on
+            process: the floor), or ``"auto"``, the one of these with the smallest error on held-out specimens
+            (on held-out conditions where generated micrographs stand beside others), target by target. Trees
+            compete from 30 specimens on, and have to be the best on held-out conditions, too.
         descriptors: names of the descriptors to predict; None takes all that the statistics hold, lengths in
             micrometres where the pixel size is known and else in pixels.
+        features: how ordinal factors enter where not as their unit and axis suggest: factor -> ``"linear"``,
+            ``"log"``, ``"reciprocal"`` or ``"arrhenius"``; see `pspgan.linkage.features.process_features`.
         seed: of the randomised solver for large principal component problems and of the resampling.
 
     Attributes:
@@ -53,6 +59,8 @@ class Linkage(BaseEstimator):
             are given, three fits (real, generated, both) are all tested on held-out *real* specimens and
             conditions. The generator, though, was trained on micrographs of those very specimens, so the
             scores of ``generated`` and ``both`` are in-sample for the generator.
+        variances_: how much micrographs, specimens, conditions and the generator vary, each by itself: see
+            `pspgan.linkage.variances.components_of`.
     """
 
     def __init__(
@@ -61,10 +69,12 @@ class Linkage(BaseEstimator):
         regressor: RegressorName = "auto",
         descriptors: Sequence[str] | None = None,
         seed: int = 0,
+        features: Mapping[str, Form] | None = None,
     ):
         self.n_components = n_components
         self.regressor = regressor
         self.descriptors = descriptors
+        self.features = features
         self.seed = seed
 
     def fit(self, *ensembles: xr.Dataset | str | os.PathLike) -> Linkage:
@@ -76,7 +86,8 @@ class Linkage(BaseEstimator):
 
         Raises:
             ValueError: no ensemble, another process space, statistics that cannot be compared, a single
-                condition or specimen, an unknown regressor or descriptor.
+                condition or specimen, an unknown regressor, descriptor or form of a factor.
+            EnsembleError: an ensemble has a split with a specimen on both sides.
         """
         if self.regressor not in ("auto", *REGRESSORS):
             raise ValueError(f'regressor "{self.regressor}" is none of auto, {", ".join(REGRESSORS)}')
@@ -85,6 +96,7 @@ class Linkage(BaseEstimator):
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must lie between 0 and {2**32 - 1}")
         opened = open_all(ensembles)
+        check_features(space_of(opened[0]), self.features)
         statistics, self.settings_, self.phases_ = statistics_of(opened)
         origin = np.array([ensemble.attrs["origin"] for ensemble in opened])
         tested, _ = fits_of(origin)
@@ -107,26 +119,36 @@ class Linkage(BaseEstimator):
             self.regressor,
             self.seed,
         )
+        self.variances_ = components_of(table, self.targets_, self.units_, self.seed)
         return self
 
     def predict(
-        self, conditions: Iterable[ConditionLike] | ConditionLike, return_std: bool = False
+        self,
+        conditions: Iterable[ConditionLike] | ConditionLike,
+        return_std: bool = False,
+        level: float | None = None,
     ) -> xr.Dataset:
         """Structure that conditions lead to.
 
         Args:
             conditions: in any form that `ProcessSpace.condition` reads; a single one counts as a list of one.
             return_std: add the standard deviation.
+            level: add the interval in which a new specimen's mean lies with this probability, say 0.9.
 
         Returns:
             ``mean`` (condition, target) with the coordinate ``units`` (target); with ``return_std`` also
             ``std`` (condition, target), of a new specimen's mean, and ``within_specimen_std`` (target), the
-            spread of single micrographs around it; ``two_point`` (condition, dy, dx, correlation),
-            reconstructed from the mean scores; ``observed`` (condition).
+            spread of single micrographs around it; with ``level`` also ``low`` and ``high`` (condition,
+            target); ``two_point`` (condition, dy, dx, correlation), reconstructed from the mean scores;
+            ``observed`` (condition), and how far from what was: ``distance`` (condition), in steps between
+            levels summed over factors, to the condition ``nearest``.
 
         Raises:
             ConditionError: a condition outside the process space.
+            ValueError: a level that is no probability.
         """
+        if level is not None and not 0 < level < 1:
+            raise ValueError(f"level is {level:g}; it is a probability between 0 and 1, such as 0.9")
         points = self.conditions(conditions)
         self._warn_unobserved(points)
         mean, std = self.predict_arrays(points)
@@ -136,9 +158,16 @@ class Linkage(BaseEstimator):
             "two_point": (("condition", *self.basis_.mean.dims), self.basis_.reconstruct(mean[:, :n_scores])),
             "observed": ("condition", np.array([c.observed for c in points], dtype=bool)),
         }
+        steps, nearest = nearest_observed(self.space_, points)
+        about = {"long_name": "distance from the nearest observed condition", "units": "level steps"}
+        variables["distance"] = ("condition", steps, about)
+        variables["nearest"] = ("condition", [str(c) for c in nearest])
         if return_std:
             variables["std"] = (("condition", "target"), std)
             variables["within_specimen_std"] = ("target", self.table_.within_std())
+        if level is not None:
+            for name, bound in zip(("low", "high"), self.interval_arrays(points, level), strict=True):
+                variables[name] = (("condition", "target"), bound, {"level": level})
         coords = {
             "condition": [str(c) for c in points],
             "target": list(self.targets_),
@@ -148,11 +177,24 @@ class Linkage(BaseEstimator):
 
     def predict_arrays(self, points: Sequence[ProcessCondition]) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation as arrays, (condition, target) each, without a warning."""
-        check_is_fitted(self, "models_")
-        features = process_features(self.space_, points)
+        features = self.features_of(points)
         columns = [self.models_[target].predict(features, return_std=True) for target in self.targets_]
         mean, std = (np.column_stack(part) for part in zip(*columns, strict=True))
         return mean, std
+
+    def interval_arrays(
+        self, points: Sequence[ProcessCondition], level: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of a new specimen's mean as arrays, (condition, target) each."""
+        features = self.features_of(points)
+        columns = [self.models_[target].interval(features, level) for target in self.targets_]
+        low, high = (np.column_stack(part) for part in zip(*columns, strict=True))
+        return low, high
+
+    def features_of(self, points: Sequence[ProcessCondition]) -> np.ndarray:
+        """What the regressors see of conditions, (condition, feature), not yet scaled."""
+        check_is_fitted(self, "models_")
+        return process_features(self.space_, points, self.features)
 
     def transform(self, ensemble: xr.Dataset | str | os.PathLike) -> xr.DataArray:
         """Targets of single micrographs as this linkage measures them, (sample, target).
@@ -197,7 +239,7 @@ class Linkage(BaseEstimator):
     def summary(self) -> str:
         """The scores of the linkage and what they mean, as text."""
         check_is_fitted(self, "models_")
-        return summarise(self.table_, self.validation_, self.regressors_)
+        return summarise(self.table_, self.validation_, self.variances_, self.regressors_)
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write the linkage to a folder, without pickle; whole or not at all.
@@ -219,7 +261,7 @@ class Linkage(BaseEstimator):
         stored = storage.load(Path(folder))
         linkage = cls(**stored.settings)
         linkage._assemble(stored.space, stored.basis, stored.table, stored.regressors)
-        linkage.validation_ = stored.validation
+        linkage.validation_, linkage.variances_ = stored.validation, stored.variances
         linkage.settings_, linkage.phases_ = stored.statistics, stored.phases
         return linkage
 
@@ -243,7 +285,7 @@ class Linkage(BaseEstimator):
         self._warned = False
 
     def _features(self, conditions: np.ndarray) -> np.ndarray:
-        return process_features(self.space_, self.space_.conditions(conditions.tolist()))
+        return process_features(self.space_, self.space_.conditions(conditions.tolist()), self.features)
 
     def _warn_unobserved(self, points: Sequence[ProcessCondition]) -> None:
         unobserved = [c.label for c in points if not c.observed]
@@ -264,15 +306,16 @@ def link(
     regressor: RegressorName = "auto",
     descriptors: Sequence[str] | None = None,
     seed: int = 0,
+    features: Mapping[str, Form] | None = None,
     overwrite: bool = False,
 ) -> Linkage:
     """Fit a linkage on ensembles and save it to the folder ``out``.
 
     Args:
         stores: ensembles, real or simulated, generated, or both.
-        out: folder that is written: ``linkage.json``, ``table.npz``, ``validation.csv``, ``summary.txt``, and
-            ``classifier.safetensors`` where one made the phases.
-        n_components, regressor, descriptors, seed: as for `Linkage`.
+        out: folder that is written: ``linkage.json``, ``table.npz``, ``validation.csv``, ``variances.csv``,
+            ``summary.txt``, and ``classifier.safetensors`` where one made the phases.
+        n_components, regressor, descriptors, seed, features: as for `Linkage`.
         overwrite: replace the folder.
 
     Raises:
@@ -280,6 +323,6 @@ def link(
         ValueError: as `Linkage.fit`.
     """
     storage.check_free(Path(out), overwrite)
-    linkage = Linkage(n_components, regressor, descriptors, seed).fit(*stores)
+    linkage = Linkage(n_components, regressor, descriptors, seed, features).fit(*stores)
     linkage.save(out, overwrite=overwrite)
     return linkage

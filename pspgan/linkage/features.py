@@ -1,25 +1,76 @@
-"""Process conditions as numbers that a regression can use: units and scales decide, never a factor's name."""
+"""Process conditions as numbers that a regression can use: units and axes decide, or the user does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ..process import Factor, ProcessCondition, ProcessSpace, Value
+from .units import is_temperature, kelvin
 
-# Added to a value in the unit to give kelvin.
-_KELVIN_OFFSET = {"k": 0.0, "kelvin": 0.0, "degc": 273.15, "°c": 273.15, "celsius": 273.15}
+Form = Literal["linear", "log", "reciprocal", "arrhenius"]
+
+# How an ordinal factor may enter, by the word for it: what its column is called, and how it is computed.
+_FORMS: dict[Form, tuple[str, Callable[[float], float]]] = {
+    "linear": ("{name}{unit}", float),
+    "log": ("ln {name}{unit}", math.log),
+    "reciprocal": ("1/{name}{unit}", lambda value: 1.0 / value),
+    "arrhenius": ("1/{name} (1/K)", lambda kelvin: 1.0 / kelvin),
+}
 
 
-def feature_names(space: ProcessSpace) -> list[str]:
+def form_of(factor: Factor, features: Mapping[str, Form] | None = None) -> Form:
+    """How an ordinal factor enters: as ``features`` says, else as its unit and axis suggest.
+
+    >>> time = Factor("time", (5, 90), "ordinal", unit="min", scale="log")
+    >>> form_of(time), form_of(time, {"time": "linear"})
+    ('log', 'linear')
+    """
+    if features and factor.name in features:
+        return features[factor.name]
+    if factor.scale == "log":
+        return "log"
+    return "arrhenius" if is_temperature(factor) else "linear"
+
+
+def check_features(space: ProcessSpace, features: Mapping[str, Form] | None) -> None:
+    """Check that a choice of features fits the factors.
+
+    Raises:
+        ValueError: an unknown factor or form, a nominal factor, or values that the form cannot take.
+    """
+    for name, form in (features or {}).items():
+        if name not in space.names:
+            raise ValueError(f'features: no factor "{name}"; this process space has {", ".join(space.names)}')
+        factor = space[name]
+        if factor.kind == "nominal":
+            raise ValueError(
+                f"features: {name} is nominal, a column a level; only ordinal factors have a form"
+            )
+        if form not in _FORMS:
+            raise ValueError(f'features: {name}: "{form}" is none of {", ".join(_FORMS)}')
+        if form == "arrhenius" and not is_temperature(factor):
+            raise ValueError(
+                f"features: {name}: arrhenius is 1/T of a temperature in degC or K, not of what has the unit "
+                f'"{factor.unit}"; take reciprocal'
+            )
+        if form in ("log", "reciprocal") and min(factor.levels) <= 0:
+            raise ValueError(
+                f"features: {name}: {form} needs values above 0, and a level is {factor.range[0]:g}"
+            )
+
+
+def feature_names(space: ProcessSpace, features: Mapping[str, Form] | None = None) -> list[str]:
     """Names of the columns of `process_features`, with units.
 
     >>> feature_names(ProcessSpace.uhcsdb())[:3]
     ['1/temperature (1/K)', 'ln time (min)', 'cooling=Q']
     """
-    return [name for factor in space.factors for name in _names(factor)]
+    return [name for factor in space.factors for name in _names(factor, features)]
 
 
 def factor_of_column(space: ProcessSpace) -> np.ndarray:
@@ -27,12 +78,16 @@ def factor_of_column(space: ProcessSpace) -> np.ndarray:
     return np.concatenate([np.full(len(_names(f)), i) for i, f in enumerate(space.factors)])
 
 
-def process_features(space: ProcessSpace, conditions: Sequence[ProcessCondition]) -> np.ndarray:
+def process_features(
+    space: ProcessSpace, conditions: Sequence[ProcessCondition], features: Mapping[str, Form] | None = None
+) -> np.ndarray:
     """Raw features of conditions, (condition, feature) float64, not yet scaled.
 
     An ordinal factor on a log axis gives ln(value), as in the power laws of kinetics; a temperature (unit
     degC or K) on a linear axis gives 1/T with T in kelvin, as in Arrhenius' law; any other ordinal factor its
-    value; a nominal one a column a level, 1 where the condition has it.
+    value, each unless ``features`` names another form for it: ``"linear"`` (the value), ``"log"``,
+    ``"reciprocal"`` (1/value) or ``"arrhenius"``. A nominal factor gives a column a level, 1 where the
+    condition has it.
 
     Raises:
         ValueError: a temperature at or below 0 K.
@@ -41,7 +96,7 @@ def process_features(space: ProcessSpace, conditions: Sequence[ProcessCondition]
         [
             column
             for factor, value in zip(space.factors, c.values, strict=True)
-            for column in _columns(factor, value)
+            for column in _columns(factor, value, features)
         ]
         for c in conditions
     ]
@@ -75,27 +130,15 @@ class FactorScaler(TransformerMixin, BaseEstimator):
         return (X - self.mean_) / self.scale_
 
 
-def _is_temperature(factor: Factor) -> bool:
-    return factor.kind == "ordinal" and factor.scale == "linear" and factor.unit.casefold() in _KELVIN_OFFSET
-
-
-def _names(factor: Factor) -> list[str]:
-    unit = f" ({factor.unit})" if factor.unit else ""
+def _names(factor: Factor, features: Mapping[str, Form] | None = None) -> list[str]:
     if factor.kind == "nominal":
         return [f"{factor.name}={level}" for level in factor.levels]
-    if factor.scale == "log":
-        return [f"ln {factor.name}{unit}"]
-    return [f"1/{factor.name} (1/K)"] if _is_temperature(factor) else [f"{factor.name}{unit}"]
+    unit = f" ({factor.unit})" if factor.unit else ""
+    return [_FORMS[form_of(factor, features)][0].format(name=factor.name, unit=unit)]
 
 
-def _columns(factor: Factor, value: Value) -> list[float]:
+def _columns(factor: Factor, value: Value, features: Mapping[str, Form] | None) -> list[float]:
     if factor.kind == "nominal":
         return [float(value == level) for level in factor.levels]
-    if not _is_temperature(factor):
-        return [factor.coordinate(value)]
-    kelvin = value + _KELVIN_OFFSET[factor.unit.casefold()]
-    if kelvin <= 0:
-        raise ValueError(
-            f"factor {factor.name}: {factor.format(value)} {factor.unit} is not above absolute zero"
-        )
-    return [1.0 / kelvin]
+    form = form_of(factor, features)
+    return [_FORMS[form][1](kelvin(factor, value) if form == "arrhenius" else value)]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ..ensemble import open_ensemble, space_of, validate
-from ..process import ProcessSpace
+from ..ensemble import open_ensemble, part_of, space_of, validate
+from ..process import ProcessSpace, Value
 from ..statistics import (
     Phases,
     check_comparable,
@@ -41,6 +41,8 @@ def open_all(
             raise ValueError(
                 f"{name} is of another process space: {difference}; import both with the same factors, levels"
             )
+        if "split" in dataset.variables:
+            part_of(dataset, "train")  # refuses a specimen on both sides
         opened.append(dataset)
     return opened
 
@@ -104,3 +106,8 @@ def _aligned(ensemble: xr.Dataset, statistics: xr.Dataset) -> bool:
     return ensemble.sizes["sample"] == statistics.sizes["sample"] and all(
         np.array_equal(ensemble[name].values, statistics[name].values) for name in ("condition", "specimen")
     )
+
+
+def listed(space: ProcessSpace, values: Mapping[str, Value]) -> str:
+    """Values of factors for messages: ``time 90, cooling Q``."""
+    return ", ".join(f"{name} {space[name].format(v)}" for name, v in values.items()) or "any condition"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .estimator import Linkage
 
 SCHEMA = "pspgan-linkage"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Stored:
     table: SpecimenTable
     regressors: list[str]
     validation: pd.DataFrame
+    variances: pd.DataFrame
     statistics: dict[str, Any]
     phases: Phases
 
@@ -70,6 +72,7 @@ def save(linkage: Linkage, folder: Path, *, overwrite: bool) -> Path:
         (partial / "linkage.json").write_text(json.dumps(meta, indent=1, default=list))
         np.savez_compressed(partial / "table.npz", **arrays)
         linkage.validation_.to_csv(partial / "validation.csv", index=False)
+        linkage.variances_.to_csv(partial / "variances.csv", index=False)
         (partial / "summary.txt").write_text(linkage.summary() + "\n")
         linkage.phases_.save_classifier(partial / CLASSIFIER)
     return folder
@@ -103,19 +106,35 @@ def load(folder: Path) -> Stored:
                 tuple(meta["descriptors"]),
                 tuple(meta["units"]),
             )
-        # As text first: pandas' own reading of numbers may be off in the last digit.
-        validation = pd.read_csv(folder / "validation.csv", dtype=str, keep_default_na=False)
-        for name in SCORES:
-            validation[name] = [float(text) if text else np.nan for text in validation[name]]
-        validation["groups"] = validation["groups"].astype(int)
+        validation = _read_table(folder / "validation.csv", SCORES, ("groups",))
+        variances = _read_table(
+            folder / "variances.csv", ("variance", "low", "high", "std"), ("conditions", "specimens")
+        )
         space = ProcessSpace.from_json(json.dumps(meta["process_space"]))
         copy = folder / CLASSIFIER
         statistics = meta["statistics"]
         phases = Phases.from_settings(statistics["phases"], classifier=copy if copy.is_file() else None)
         return Stored(
-            meta["settings"], space, basis, table, meta["regressors"], validation, statistics, phases
+            meta["settings"],
+            space,
+            basis,
+            table,
+            meta["regressors"],
+            validation,
+            variances,
+            statistics,
+            phases,
         )
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{folder} cannot be read as a linkage: {error}; fit it again (pspgan link)"
         ) from None
+
+
+def _read_table(file: Path, numbers: Sequence[str], counts: Sequence[str]) -> pd.DataFrame:
+    """A table whose named columns are numbers, all others text."""
+    # As text first: pandas' own reading of numbers may be off in the last digit.
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    for name in numbers:
+        table[name] = [float(text) if text else np.nan for text in table[name]]
+    return table.astype(dict.fromkeys(counts, int))

@@ -113,6 +113,7 @@ class SpecimenTable:
         treatment: of the condition without the pixel size, (row,); what is held out as a condition.
         micrographs: how many micrographs a row averages, (row,).
         values: mean of each target, (row, target); NaN where no micrograph has it.
+        counts: of these, micrographs that have the target, (row, target).
         within: variance between the micrographs of a row, (row, target); NaN with fewer than two.
     """
 
@@ -122,6 +123,7 @@ class SpecimenTable:
     treatment: np.ndarray
     micrographs: np.ndarray
     values: np.ndarray
+    counts: np.ndarray
     within: np.ndarray
 
     @classmethod
@@ -147,6 +149,7 @@ class SpecimenTable:
             np.array([space.condition(text).treatment for text in condition.tolist()]),
             np.array([len(block) for block in blocks]),
             np.stack([_nan_mean(block) for block in blocks]),
+            np.stack([np.isfinite(block).sum(axis=0) for block in blocks]),
             np.stack([_nan_variance(block) for block in blocks]),
         )
 
@@ -166,7 +169,7 @@ class SpecimenTable:
 
     def within_std(self) -> np.ndarray:
         """Spread of single micrographs around their specimen's mean, pooled over rows, (target,)."""
-        weight = np.where(np.isfinite(self.within), (self.micrographs - 1)[:, None], 0)
+        weight = np.where(np.isfinite(self.within), self.counts - 1, 0)
         with np.errstate(invalid="ignore"):
             return np.sqrt((np.nan_to_num(self.within) * weight).sum(axis=0) / weight.sum(axis=0))
 

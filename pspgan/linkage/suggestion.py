@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import math
 import warnings
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from ..process import Factor, ProcessCondition, ProcessSpace, Value
+from .distance import nearest_observed
 
 if TYPE_CHECKING:
     from .estimator import Linkage
@@ -35,8 +36,9 @@ def suggest(
     Returns:
         A line a condition, the most probable first: ``condition``, the factors' values, the predicted value
         and ``<target>_std`` of each target, ``probability`` that a new specimen lies within tolerance in all
-        of them (targets taken as independent, errors as normal), ``observed``. Empty, with a warning that
-        names the nearest condition, where none qualifies.
+        of them (targets taken as independent), ``observed``, and how far from what was: ``distance``, in
+        steps between levels summed over factors, to the condition ``nearest``. Empty, with a warning that
+        names the condition whose prediction comes nearest, where none qualifies.
 
     Raises:
         ValueError: an unknown target, a wanted value of 0 (a share of it is no tolerance), or no target.
@@ -51,29 +53,49 @@ def suggest(
             "its mean, so it does not tell conditions apart",
             stacklevel=3,
         )
-    points = grid(linkage.space_, between)
+    points, probability = chances(linkage, target, tolerance, between)
     mean, std = linkage.predict_arrays(points)
     table = pd.DataFrame(
         {"condition": [str(c) for c in points]} | {n: [c[n] for c in points] for n in linkage.space_.names}
     )
-    within, probability, distance = np.ones(len(points), bool), np.ones(len(points)), np.zeros(len(points))
+    within, miss = np.ones(len(points), bool), np.zeros(len(points))
     for name, value in target.items():
         k = linkage.targets_.index(name)
         table[name], table[f"{name}_std"] = mean[:, k], std[:, k]
         deviation = np.abs(mean[:, k] - value) / half_width[name]
         within &= deviation <= 1
-        distance = np.maximum(distance, deviation)
-        probability *= _probability(mean[:, k], std[:, k], value, half_width[name])
+        miss = np.maximum(miss, deviation)
     table["probability"] = probability
     table["observed"] = [c.observed for c in points]
+    table["distance"], seen = nearest_observed(linkage.space_, points)
+    table["nearest"] = [str(c) for c in seen]
     if not within.any():
-        nearest = table.loc[int(np.argmin(distance))]
+        nearest = table.loc[int(np.argmin(miss))]
         values = ", ".join(f"{name} {nearest[name]:.4g} +- {nearest[f'{name}_std']:.2g}" for name in target)
         warnings.warn(
             f"no condition is predicted to meet the target; the nearest is {nearest['condition']}: {values}",
             stacklevel=3,
         )
     return table[within].sort_values(["probability", "condition"], ascending=[False, True], ignore_index=True)
+
+
+def chances(
+    linkage: Linkage, target: Mapping[str, float], tolerance: float | Mapping[str, float], between: int
+) -> tuple[list[ProcessCondition], np.ndarray]:
+    """Conditions of `grid`, and the probability that a new specimen of each meets the target, (point,).
+
+    Targets are taken as independent given the condition.
+
+    Raises:
+        ValueError: as `suggest`.
+    """
+    points = grid(linkage.space_, between)
+    features = linkage.features_of(points)
+    probability = np.ones(len(points))
+    for name, value in target.items():
+        half = _half_width(linkage, name, value, tolerance)
+        probability *= linkage.models_[name].probability(features, value - half, value + half)
+    return points, probability
 
 
 def grid(space: ProcessSpace, between: int) -> list[ProcessCondition]:
@@ -99,13 +121,12 @@ def _values(factor: Factor, between: int) -> list[Value]:
 
 def _half_width(linkage: Linkage, name: str, value: float, tolerance: float | Mapping[str, float]) -> float:
     if name not in linkage.targets_:
-        raise ValueError(f'"{name}" is no target of this linkage; there are {", ".join(linkage.targets_)}')
+        close = difflib.get_close_matches(name, linkage.targets_, 1)
+        meant = f' (did you mean "{close[0]}"?)' if close else ""
+        raise ValueError(
+            f'"{name}" is no target of this linkage{meant}; there are {", ".join(linkage.targets_)}'
+        )
     share = tolerance.get(name, 0.1) if isinstance(tolerance, Mapping) else tolerance
     if not value or not share > 0:
         raise ValueError(f"{name}: wanted {value} with tolerance {share}: neither may be 0")
     return abs(value) * share
-
-
-def _probability(mean: np.ndarray, std: np.ndarray, value: float, half_width: float) -> np.ndarray:
-    std = np.maximum(std, 1e-12 * half_width)
-    return norm.cdf((value + half_width - mean) / std) - norm.cdf((value - half_width - mean) / std)

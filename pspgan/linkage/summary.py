@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .structure import SpecimenTable
+from .variances import COMPONENTS
 
 _ROLES = {
     "generated": "trained on generated micrographs only; the generator has seen the test specimens",
@@ -16,8 +17,10 @@ _ROLES = {
 }
 
 
-def summarise(table: SpecimenTable, validation: pd.DataFrame, regressors: Mapping[str, str]) -> str:
-    """A block a fit, a line a target: R2 on held-out specimens and conditions, error, regressor."""
+def summarise(
+    table: SpecimenTable, validation: pd.DataFrame, variances: pd.DataFrame, regressors: Mapping[str, str]
+) -> str:
+    """A block a fit, a line a target: R2 on held-out groups, error, regressor; then variances."""
     lines = ["Linkage from process to structure", ""]
     for origin in pd.unique(table.origin):
         rows = table.origin == origin
@@ -55,8 +58,40 @@ def summarise(table: SpecimenTable, validation: pd.DataFrame, regressors: Mappin
         "the mean of the specimens, below 0 worse. The mean error is on held-out specimens. The regressor is",
         "the one fitted on all ensembles together; 'mean' says that process did not predict the target where",
         "it was held out.",
+        *_variances(variances),
     ]
     return "\n".join(lines)
+
+
+def _variances(variances: pd.DataFrame) -> list[str]:
+    """A block an origin, a line a target, a column a component."""
+    lines = []
+    for origin, block in variances.groupby("origin", sort=False):
+        names = [name for name in COMPONENTS if name in set(block["component"])]
+        lines += ["", f"Where {origin} micrographs vary (standard deviations)"]
+        lines.append("  " + f"{'':28s}" + "".join(f"{name:>28s}" for name in names))
+        for target, of_target in block.groupby("target", sort=False):
+            found = of_target.set_index("component")
+            unit = found["unit"].iloc[0]
+            cells = [_deviation(found.loc[name]) if name in found.index else "-" for name in names]
+            lines.append(
+                f"  {target:28s}" + "".join(f"{cell:>28s}" for cell in cells) + f"  {unit}".rstrip(" 1")
+            )
+    return [
+        *lines,
+        "",
+        "field: micrographs of one specimen; specimen: specimens of one condition; condition: the means of",
+        "conditions, which process may explain; generator: generated from measured means of conditions. What",
+        "sampling explains is taken off; in brackets the 5 to 95 % range over resampled conditions.",
+    ]
+
+
+def _deviation(row: pd.Series) -> str:
+    if not np.isfinite(row["variance"]):
+        return "-"
+    if not np.isfinite(row["low"]):
+        return f"{row['std']:.3g}"
+    return f"{row['std']:.3g} [{np.sqrt(row['low']):.3g}, {np.sqrt(row['high']):.3g}]"
 
 
 def _interval(row: pd.Series) -> str:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ..ensemble import check_disjoint
 from .regression import RegressorName, TargetRegressor, grouped_folds
 from .structure import SpecimenTable
 
 RESAMPLES = 500  # of the test groups, for the interval of a score
 SCORES = ("r2", "r2_low", "r2_high", "mae", "coverage")
 LEVEL = 0.9  # of that interval, and of the predictions whose coverage is counted
-_QUANTILE = 1.6448536269514722  # of the normal distribution at (1 + LEVEL) / 2
 
 
 def fits_of(origin: np.ndarray) -> tuple[str, dict[str, np.ndarray]]:
@@ -65,9 +65,9 @@ def validate(
     combinations = list(itertools.product(fits, groupings, range(len(targets))))
     for fit, held_out, k in tqdm(combinations, desc="validation", unit="score", disable=None):
         groups = groupings[held_out]
-        mean, std = _out_of_fold(features, factor, table, k, test, fits[fit], groups, regressor)
+        mean, interval = _out_of_fold(features, factor, table, k, test, fits[fit], groups, regressor)
         line = {"fit": fit, "tested_on": tested, "held_out": held_out, "target": targets[k], "unit": units[k]}
-        lines.append(line | _scores(table.values[test, k], mean, std, groups[test], seed))
+        lines.append(line | _scores(table.values[test, k], mean, interval, groups[test], seed))
     return pd.DataFrame(lines)
 
 
@@ -81,25 +81,31 @@ def _out_of_fold(
     groups: np.ndarray,
     regressor: RegressorName,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and std of target ``k`` for the test rows, each from a fit that has not seen the row's group."""
-    y = table.values[:, k]
-    mean, std = np.full(len(test), np.nan), np.full(len(test), np.nan)
+    """Mean, (row,), and interval, (bound, row), of target ``k`` for the test rows.
+
+    Each is from a fit that has seen neither the row's group nor its specimen.
+    """
+    y, specimen = table.values[:, k], table.specimen_key
+    mean, interval = np.full(len(test), np.nan), np.full((2, len(test)), np.nan)
     known = trainable & np.isfinite(y)
     if len(np.unique(groups[test])) < 2:
-        return mean, std
+        return mean, interval
     last: tuple[np.ndarray, TargetRegressor] | None = None
     for _, fold in grouped_folds(groups[test]):
-        train = known & ~np.isin(groups, groups[test[fold]])
+        held_out = test[fold]
+        train = known & ~np.isin(groups, groups[held_out]) & ~np.isin(specimen, specimen[held_out])
         if train.sum() < 2:
             continue
+        check_disjoint(specimen[train], specimen[held_out])
         # Generated rows belong to no real specimen: their training rows are the same in every fold.
         if last is None or not np.array_equal(last[0], train):
             model = TargetRegressor(factor, regressor).fit(
                 features[train], y[train], table.selection_groups(train)
             )
             last = train, model
-        mean[fold], std[fold] = last[1].predict(features[test[fold]], return_std=True)
-    return mean, std
+        mean[fold] = last[1].predict(features[held_out])
+        interval[:, fold] = last[1].interval(features[held_out], LEVEL)
+    return mean, interval
 
 
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -115,10 +121,10 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def _scores(
-    truth: np.ndarray, mean: np.ndarray, std: np.ndarray, groups: np.ndarray, seed: int
+    truth: np.ndarray, mean: np.ndarray, interval: np.ndarray, groups: np.ndarray, seed: int
 ) -> dict[str, float]:
     known = np.isfinite(truth) & np.isfinite(mean)
-    truth, mean, std, groups = truth[known], mean[known], std[known], groups[known]
+    truth, mean, interval, groups = truth[known], mean[known], interval[:, known], groups[known]
     names, member = np.unique(groups, return_inverse=True)
     scores = dict.fromkeys(SCORES, np.nan) | {"r2": r2(truth, mean)}
     if len(names) > 1:
@@ -134,6 +140,6 @@ def _scores(
                 resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
             )
     if len(truth):
-        error = np.abs(truth - mean)
-        scores |= {"mae": float(error.mean()), "coverage": float(np.mean(error <= _QUANTILE * std))}
+        inside = (interval[0] <= truth) & (truth <= interval[1])
+        scores |= {"mae": float(np.abs(truth - mean).mean()), "coverage": float(np.mean(inside))}
     return scores | {"groups": len(names)}

@@ -1,8 +1,8 @@
 """One self-contained HTML page that shows what an ensemble, a generator and a linkage are worth.
 
 The page needs no network and no scripts, so that it can be sent as an attachment. `inputs` opens and checks
-what it is made from; `facts`, `images`, `comparison`, `trust`, `evaluation` and `training` write its
-sections; `blocks` are what sections consist of; ``page.html`` and ``page.css`` lay them out.
+what it is made from; `facts`, `images`, `comparison`, `evolution`, `linkage`, `evaluation` and `training`
+write its sections; `blocks` are what sections consist of; ``page.html`` and ``page.css`` lay them out.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from .. import __version__
 from ..evaluation import Report, evaluate
 from ..writing import write_text
 from .blocks import is_number, number
-from .comparison import descriptors, evolution, two_point
+from .comparison import descriptors, two_point
 from .evaluation import evaluation as evaluation_section
+from .evolution import evolution
 from .facts import limits, process_coverage, provenance
 from .images import side_by_side
 from .inputs import Inputs
+from .linkage import linkage as linkage_section
 from .training import training
-from .trust import linkage as linkage_section
 
 if TYPE_CHECKING:
     from ..linkage import Linkage

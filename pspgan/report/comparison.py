@@ -1,115 +1,26 @@
-"""Sections that set generated beside real in numbers: evolution, two-point statistics, descriptors."""
+"""Sections that set generated beside real in numbers: two-point statistics, descriptors."""
 
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 
 from ..figures import (
     by_condition,
-    conditions_in,
-    descriptor_along,
     descriptor_comparison,
-    evolution_path,
 )
 from ..figures.descriptors import descriptor_label
 from ..figures.spatial import autocorrelation
 from ..figures.spatial import two_point as two_point_figure
-from ..figures.style import unit_text, with_unit
-from ..process import Factor, ProcessCondition
+from ..process import ProcessCondition
 from ..statistics import descriptor_names, settings_of
 from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text
-from .images import MOST, strip
+from .images import MOST
 from .inputs import Inputs, evenly
 
 _OPEN = 6  # conditions whose two-point statistics are not folded
-_CURVE = 25  # points of a predicted curve
 
 
-def evolution(inputs: Inputs) -> Section:
-    """The paper's Fig. 6: along the ordinal factor that changes, all others fixed."""
-    section = Section("evolution", "Evolution along one factor")
-    try:
-        factor, observed = evolution_path(inputs.space, conditions_in(inputs.real))
-    except ValueError as error:
-        section.blocks.append(Text(f"Left out: {error}."))
-        return section
-    path = _extended(inputs, factor, observed)
-    section.title = f"Evolution with {factor.name}"
-    fixed = ", ".join(
-        f"{f.name} {f.format(v)}{' ' + unit_text(f.unit) if f.unit else ''}"
-        for f, v in zip(inputs.space.factors, path[0].values, strict=True)
-        if f != factor
-    )
-    section.blocks.append(
-        Text(
-            f"The series in which {factor.name} alone changes, over the most observed values"
-            f" ({len(observed)})" + (f", at {fixed}." if fixed else ".")
-        )
-    )
-    if inputs.generated is None:
-        section.blocks.append(
-            Missing(
-                "No generated ensemble was given.",
-                f"pspgan generate RUN --conditions observed -o {inputs.stores[1]}",
-            )
-        )
-    else:
-        section.blocks.append(strip(inputs, factor, path))
-    if isinstance(inputs.statistics, Missing):
-        section.blocks.append(inputs.statistics)
-        return section
-    panels = []
-    for name in _shown_descriptors(inputs):
-        prediction = _predicted_curve(inputs, factor, path, name)
-        figure = descriptor_along(inputs.statistics, name, factor, path, prediction)
-        label = descriptor_label(next(iter(inputs.statistics.values())), name)
-        alt = (
-            f"{label} against {with_unit(factor.name, factor.unit)} for {' and '.join(inputs.statistics)}"
-            " micrographs: "
-        )
-        alt += "; ".join(_series_in_words(key, one, name, path) for key, one in inputs.statistics.items())
-        panels.append(Panel.of(figure, alt))
-    caption = (
-        f"Descriptors against {factor.name}. Points are means; bars, standard errors: over specimens for"
-        f" {inputs.reference} micrographs (none where there is a single specimen), over seeds for generated"
-        f" ones.{_lengths(inputs, _shown_descriptors(inputs))}"
-    )
-    if inputs.linkage is not None:
-        caption += " Dotted: the linkage's prediction with one standard deviation."
-    section.blocks.append(Panels(panels, caption))
-    return section
-
-
-def _extended(inputs: Inputs, factor: Factor, path: list[ProcessCondition]) -> list[ProcessCondition]:
-    """The path, with generated conditions on the same line."""
-    fixed = path[0].as_dict() | {factor.name: None}
-    same = [c for c in inputs.conditions if c.as_dict() | {factor.name: None} == fixed]
-    return sorted(same, key=lambda c: c[factor.name])
-
-
-def _predicted_curve(
-    inputs: Inputs, factor: Factor, path: list[ProcessCondition], name: str
-) -> tuple[list[ProcessCondition], np.ndarray, np.ndarray] | None:
-    """What the linkage predicts for a descriptor between the ends of a path."""
-    if inputs.linkage is None or name not in inputs.linkage.targets_:
-        return None
-    ends = [path[0][factor.name], path[-1][factor.name]]
-    spaced = np.geomspace if factor.scale == "log" else np.linspace
-    values = np.clip(spaced(*ends, _CURVE), *ends)
-    points = [inputs.space.condition(path[0].as_dict() | {factor.name: float(v)}) for v in values]
-    mean, deviation = inputs.linkage.predict_arrays(inputs.linkage.conditions(points))
-    column = list(inputs.linkage.targets_).index(name)
-    return points, mean[:, column], deviation[:, column]
-
-
-def _series_in_words(label: str, statistics: xr.Dataset, name: str, path: list[ProcessCondition]) -> str:
-    mean = by_condition(statistics, name)["mean"]
-    values = [f"{mean[str(c)]:.3g}" for c in path if str(c) in mean.index]
-    return f"{label} {', '.join(values) if values else 'none'}"
-
-
-def _shown_descriptors(inputs: Inputs) -> list[str]:
+def shown_descriptors(inputs: Inputs) -> list[str]:
     """Descriptors with values in every ensemble: in µm where every pixel size is known, else in pixels."""
     every = list(inputs.statistics.values())
     scaled = all(np.isfinite(one["um_per_px"].values).all() for one in every)
@@ -126,7 +37,7 @@ def _common_pixel(inputs: Inputs) -> str:
     return f"{reduction} × {reduction} source pixels" if reduction > 1 else "the source"
 
 
-def _lengths(inputs: Inputs, names: list[str]) -> str:
+def lengths(inputs: Inputs, names: list[str]) -> str:
     """A sentence on the unit of lengths, where it is the pixel."""
     return (
         ""
@@ -194,7 +105,7 @@ def descriptors(inputs: Inputs) -> Section:
     if isinstance(inputs.statistics, Missing):
         section.blocks.append(inputs.statistics)
         return section
-    shown = _shown_descriptors(inputs)
+    shown = shown_descriptors(inputs)
     if inputs.generated is not None:
         section.blocks.append(_agreement(inputs, shown))
     conditions = evenly(inputs.conditions, MOST)
@@ -206,7 +117,7 @@ def descriptors(inputs: Inputs) -> Section:
     caption = (
         f"Descriptors of every condition. Pale dots, single specimens ({inputs.reference}); markers, means;"
         " bars, standard errors over specimens, or over seeds for generated micrographs. A mean without a"
-        f" bar rests on a single specimen.{_lengths(inputs, shown)}"
+        f" bar rests on a single specimen.{lengths(inputs, shown)}"
     )
     section.blocks.append(Panels(panels, caption))
     return section

@@ -127,6 +127,8 @@ def _data_description(dataset: xr.Dataset) -> dict[str, Any]:
     return {
         "source": dataset.encoding.get("source", IN_MEMORY),
         "micrographs": dataset.sizes["sample"],
+        # So that nobody takes for unseen what this run has seen.
+        "specimens": np.unique(dataset["specimen"].values.astype(str)).tolist(),
         # Mixed or unknown magnifications leave generated micrographs without a scale.
         "um_per_px": float(sizes[0]) if len(sizes) == 1 and np.isfinite(sizes[0]) else None,
         "provenance": json.loads(dataset.attrs["provenance"]),

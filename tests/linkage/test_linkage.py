@@ -216,9 +216,12 @@ class TestGroups:
                 self.train = X[:, 0].astype(int)
                 return self
 
-            def predict(self, X, return_std):
+            def predict(self, X):
                 seen.append((self.train, X[:, 0].astype(int)))
-                return np.zeros(len(X)), np.ones(len(X))
+                return np.zeros(len(X))
+
+            def interval(self, X, level):
+                return np.full((2, len(X)), 1.0)
 
         monkeypatch.setattr(validation, "TargetRegressor", Spy)
         rows = np.arange(len(table.origin), dtype=float)[:, None]
@@ -271,7 +274,16 @@ def _table():
     specimen = np.array([f"s{i}" for i in range(20)])
     values = np.arange(20.0)[:, None]
     treatments = conditions[np.arange(20) // 2 * 2]
-    return SpecimenTable(origin, specimen, conditions, treatments, np.full(20, 2), values, np.ones((20, 1)))
+    return SpecimenTable(
+        origin,
+        specimen,
+        conditions,
+        treatments,
+        np.full(20, 2),
+        values,
+        np.full((20, 1), 2),
+        np.ones((20, 1)),
+    )
 
 
 class TestRealAndGenerated:
@@ -411,6 +423,7 @@ class TestStorage:
             "summary.txt",
             "table.npz",
             "validation.csv",
+            "variances.csv",
         ]
         with np.load(folder / "table.npz", allow_pickle=False) as arrays:
             assert all(arrays[name].dtype != object for name in arrays)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from ..figures import component_scatter, predicted_against_measured, scores
 from ..figures.linkage import target_label
-from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text
+from ..linkage.distance import nearest_observed
+from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text, number
 from .inputs import Inputs
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def linkage(inputs: Inputs) -> Section:
             " indirectly."
         )
     section.blocks += [Panels(panels, caption), Fold("Scores as a table", [_score_table(fitted)])]
+    section.blocks.append(Fold("Where the scatter comes from", [_variance_table(fitted)]))
+    if inputs.unseen:
+        section.blocks.append(_unseen_table(fitted, sorted(inputs.unseen)))
     shown = _shown_targets(fitted)
     panels = [
         Panel.of(
@@ -54,7 +58,7 @@ def linkage(inputs: Inputs) -> Section:
     ]
     caption = (
         "Predicted against measured, a point a specimen; its condition, and every other specimen of it, was"
-        " held out of the fit. Bars: standard deviation of the prediction. On the line, prediction and"
+        " held out of the fit. Bars: 90 % interval of a new specimen. On the line, prediction and"
         " measurement agree. The regressor is the one chosen on all specimens, while the scores above choose"
         " it anew in every fold."
     )
@@ -146,6 +150,45 @@ def _score_table(fitted: Linkage) -> Table:
         " process did not predict this target."
     )
     return Table(caption, header, rows)
+
+
+def _variance_table(fitted: Linkage) -> Table:
+    """Standard deviations of fields, specimens, conditions and the generator, each by itself."""
+    variances = fitted.variances_
+    columns = list(dict.fromkeys(zip(variances["origin"], variances["component"], strict=True)))
+    indexed = variances.set_index(["origin", "component", "target"])
+    rows = []
+    for target, unit in zip(fitted.targets_, fitted.units_, strict=True):
+        row = [target_label(target, unit)]
+        for column in columns:
+            found = indexed.loc[(*column, target)]
+            ends = [number(float(np.sqrt(found[name]))) for name in ("low", "high")]
+            cell = number(float(found["std"]))
+            row.append(f"{cell} ({ends[0]} to {ends[1]})" if np.isfinite(found["low"]) else cell)
+        rows.append(row)
+    caption = (
+        "Standard deviations. Field: between micrographs of one specimen; specimen: between specimens of one"
+        " condition; condition: between the means of conditions, which process may explain; generator:"
+        " between the generated and the measured mean of a condition. What sampling alone explains is taken"
+        " off, so that 0 says: no more than that. In brackets the 5 to 95 % range over resampled conditions."
+    )
+    return Table(caption, ["target", *(f"{origin}: {component}" for origin, component in columns)], rows)
+
+
+def _unseen_table(fitted: Linkage, unseen: list[str]) -> Table:
+    """How far the generated conditions that nobody saw are from what was seen."""
+    points = fitted.conditions(unseen)
+    steps, nearest = nearest_observed(fitted.space_, points)
+    order = np.argsort(-steps, kind="stable")
+    rows = [
+        [points[i].label, float(steps[i]), "–" if nearest[i] is None else nearest[i].label] for i in order
+    ]
+    caption = (
+        "Generated conditions that nobody saw, and how far they are from the nearest one that somebody did:"
+        " steps between neighbouring levels, summed over factors (another level of a nominal factor counts"
+        " one). The farther, the more a prediction or a generated micrograph is an extrapolation."
+    )
+    return Table(caption, ["condition", "distance, level steps", "nearest seen"], rows)
 
 
 def _shown_targets(fitted: Linkage) -> list[str]:

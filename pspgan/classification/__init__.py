@@ -1,0 +1,30 @@
+"""Microconstituents told from micrographs, with and without synthetic ones."""
+
+from .baselines import NetworkClassifier, texture_classifier
+from .experiment import classify
+from .export import export_folders
+from .folds import Fold, grouped_folds
+from .labels import label_by_condition
+from .mixing import SyntheticMix, mixed_parts
+from .per_fold import TrainedPerFold
+from .result import Classification
+from .seen import check_unseen, specimens_seen
+from .texture import TextureFeatures, texture_features
+
+__all__ = [
+    "Classification",
+    "Fold",
+    "NetworkClassifier",
+    "SyntheticMix",
+    "TextureFeatures",
+    "TrainedPerFold",
+    "check_unseen",
+    "classify",
+    "export_folders",
+    "grouped_folds",
+    "label_by_condition",
+    "mixed_parts",
+    "specimens_seen",
+    "texture_classifier",
+    "texture_features",
+]
