@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 from pspgan import evaluate, figures, write_ensemble, write_evaluation, write_report
 from pspgan.cli import app
-from pspgan.ensemble import EnsembleError, split
+from pspgan.ensemble import EnsembleError, space_of, split
 from pspgan.evaluation.fidelity import FEATURE_KINDS
 from pspgan.evaluation.findings import findings
+from pspgan.process import ProcessSpace
+from pspgan.training import Run, make_config
 
 CONDITIONS = grid_conditions(6)
 
@@ -188,6 +190,23 @@ class TestFolder:
         (tmp_path / "mine").mkdir()
         with pytest.raises(FileExistsError, match="is no evaluation"):
             write_evaluation("real.zarr", "gen.zarr", "mine", overwrite=True)
+
+    def test_what_a_run_knows(self, real, tmp_path):
+        """Copies are looked for in the part that it was trained on; another space is refused."""
+        parted = split(real, "specimen", held_out=0.3)
+        write_ensemble(parted, tmp_path / "real.zarr", progress=False)
+        write_ensemble(generated(fields=3), tmp_path / "gen.zarr", progress=False)
+        stores = tmp_path / "real.zarr", tmp_path / "gen.zarr"
+        config = make_config("demo", split="held_out", augment="cutout")
+        Run(tmp_path / "run").create(config, "demo", space_of(real), {})
+        found = write_evaluation(*stores, tmp_path / "out", run=tmp_path / "run", splits=3)
+        assert found.notes == ["trained on: held_out; augmented by: cutout"]
+        held_out = set(parted["specimen"].values[parted["split"].values == "held_out"])
+        assert {pair.specimen for pair in found.pairs} <= held_out
+        Run(tmp_path / "other").create(config, "demo", ProcessSpace.uhcsdb(), {})
+        with pytest.raises(ValueError, match="another process space"):
+            write_evaluation(*stores, tmp_path / "new", run=tmp_path / "other")
+        assert not (tmp_path / "new").exists()
 
     def test_section_of_the_page(self, real, report, tmp_path):
         page = write_report(real, generated(), evaluation=report, out=tmp_path / "report.html").read_text(
