@@ -9,14 +9,12 @@ from .mixing import SyntheticMix, mixed_parts
 from .per_fold import TrainedPerFold
 from .result import Classification
 from .seen import check_unseen, specimens_seen
-from .texture import TextureFeatures, texture_features
 
 __all__ = [
     "Classification",
     "Fold",
     "NetworkClassifier",
     "SyntheticMix",
-    "TextureFeatures",
     "TrainedPerFold",
     "check_unseen",
     "classify",
@@ -26,5 +24,4 @@ __all__ = [
     "mixed_parts",
     "specimens_seen",
     "texture_classifier",
-    "texture_features",
 ]

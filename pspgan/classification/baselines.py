@@ -17,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..statistics import TextureFeatures
 from ..weights import CheckpointError, load_tensors, load_weights, save_weights
-from .texture import TextureFeatures
 
 _SCHEMA, _SCHEMA_VERSION = "pspgan-micrograph-classifier", 1
 _WIDTHS = (16, 32, 64, 96)

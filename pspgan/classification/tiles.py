@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline
 from ..ensemble import EnsembleError
 from ..evaluation.matching import match
 from ..sources.imaging import area_average
+from ..statistics import TextureFeatures, texture_features
 from .labels import labels_of
-from .texture import TextureFeatures, texture_features
 
 
 class Tiles:

@@ -14,12 +14,23 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
-from ..statistics import Phases
+from ..statistics import Phases, texture_features
 from ..statistics.phases.classifier import open_classifier
+from ..statistics.texture import SMALLEST
 from .samples import Sample
-from .texture import texture_features
 
 COMPONENTS = 10  # of spaces that have more columns than micrographs can fill
+# Of the texture features those that say most; of more columns a Frechet distance of few micrographs is bias.
+_TEXTURE = (
+    "grey_mean",
+    "grey_std",
+    "grey_skewness",
+    "grey_kurtosis",
+    "lbp_r1_",
+    "spectrum_share_",
+    "spectrum_slope_all",
+    "gradient_s",
+)
 _KNOWN = 0.9  # share of the real micrographs that have a descriptor, for it to be a direction of the space
 _FARTHEST = 10.0  # standard deviations; cut off there, one odd particle does not decide a figure
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity calls the file
@@ -31,15 +42,16 @@ def add_spaces(real: Sample, gen: Sample, phases: Phases | None, seed: int) -> N
 
     * ``two_point``: scores on the principal components of the real two-point statistics;
     * ``descriptors``: those that most real micrographs have, and how many a micrograph lacks;
-    * ``texture``: see `texture_features`;
+    * ``texture``: some of `texture_features`, where fields are large enough for them;
     * ``pixel_classifier``: principal components of what the classifier that told phases apart sees;
     * ``inception``: principal components of Inception features, where torch-fidelity and its weights are.
     """
     pairs = {
         "two_point": _components(real.quantities["two_point"], gen.quantities["two_point"], seed),
         "descriptors": _standardised(*(_descriptors(sample, real) for sample in (real, gen))),
-        "texture": _standardised(*(texture_features(sample.micrograph) for sample in (real, gen))),
     }
+    if min(real.micrograph.shape[1:]) >= SMALLEST:
+        pairs["texture"] = _standardised(*(_texture(sample) for sample in (real, gen)))
     if phases is not None and phases.method == "classifier":
         classifier = open_classifier(phases.classifier)
         seen = [classifier.features(sample.micrograph).astype(float) for sample in (real, gen)]
@@ -88,6 +100,11 @@ def _descriptors(sample: Sample, real: Sample) -> np.ndarray:
     ]
     table = np.stack([sample.quantities[name] for name in kept], axis=1)
     return np.hstack([table, (~np.isfinite(table)).sum(axis=1, keepdims=True)])
+
+
+def _texture(sample: Sample) -> np.ndarray:
+    features, names = texture_features(sample.micrograph)
+    return features[:, [name.startswith(_TEXTURE) for name in names]].astype(float)
 
 
 def _standardised(real: np.ndarray, gen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

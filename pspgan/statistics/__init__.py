@@ -11,6 +11,7 @@ from .profiles import (
     radial_average,
 )
 from .store import check_comparable, compute_statistics, open_statistics, settings_of, stored_phases
+from .texture import TextureFeatures, texture_features
 from .transformers import Descriptors, Flatten, TwoPointStatistics
 from .two_point import two_point_statistics
 
@@ -22,6 +23,7 @@ __all__ = [
     "Phases",
     "PixelClassifier",
     "StatisticsError",
+    "TextureFeatures",
     "TwoPointStatistics",
     "check_comparable",
     "common_settings",
@@ -41,5 +43,6 @@ __all__ = [
     "segment",
     "settings_of",
     "stored_phases",
+    "texture_features",
     "two_point_statistics",
 ]

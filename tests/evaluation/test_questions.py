@@ -5,7 +5,7 @@ import types
 
 import numpy as np
 import pytest
-from steel import steel
+from scipy import ndimage
 from synthetic import discs
 
 from pspgan import Phases
@@ -17,7 +17,6 @@ from pspgan.evaluation.matching import match
 from pspgan.evaluation.samples import chosen, halves, measured
 from pspgan.evaluation.scale import best_factor
 from pspgan.evaluation.shares import beyond_real
-from pspgan.evaluation.texture import texture_features
 from pspgan.process import Factor, ProcessSpace
 from pspgan.statistics import PixelClassifier
 
@@ -122,15 +121,25 @@ class TestConsistency:
 
 
 class TestFeatureSpaces:
-    def test_texture_tells_magnification_and_noise(self):
-        fine, coarse = (steel(3, size, ["800-90-Q"], 12)["micrograph"].values for size in (0.07, 0.14))
-        features = texture_features(np.concatenate([fine, coarse]))
-        assert features.shape == (24, 4 + 8 + 10)
-        assert np.isfinite(features).all()
-        np.testing.assert_allclose(features[0, :2], [fine[0].mean(), fine[0].std()])
-        np.testing.assert_allclose(features[:, 12:].sum(axis=1), 1)
-        means = features.reshape(2, 12, -1).mean(axis=1)
-        assert means[1, 4:8].sum() < means[0, 4:8].sum()  # coarse pixels leave less of long waves
+    def test_texture_tells_noise_that_phases_do_not(self, real):
+        """A blur of half a pixel changes no phase to speak of."""
+        smooth = real["micrograph"].copy(
+            data=ndimage.gaussian_filter(real["micrograph"].values, (0, 0.6, 0.6))
+        )
+        of_real, of_gen = measured(match(real, real.assign(micrograph=smooth)), None)
+        add_spaces(of_real, of_gen, None, 0)
+        apart = {
+            name: np.abs(of_gen.spaces[name].mean(axis=0) - of_real.spaces[name].mean(axis=0)).max()
+            for name in ("texture", "descriptors")
+        }
+        assert apart["texture"] > 2 * apart["descriptors"]
+
+    def test_of_fields_too_small_for_it_there_is_no_texture(self, real):
+        small = real.isel(y=slice(0, 15), x=slice(0, 15))
+        of_real, of_gen = measured(match(small, small), None)
+        add_spaces(of_real, of_gen, None, 0)
+        assert {"two_point", "descriptors"} <= set(of_gen.spaces)
+        assert "texture" not in of_gen.spaces
 
     def test_what_was_not_measured_is_not_dropped(self, real):
         """A blank micrograph has no lengths; that it lacks them sets it apart."""

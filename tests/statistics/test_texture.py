@@ -5,7 +5,7 @@ import pytest
 from skimage.feature import graycomatrix, graycoprops
 from textures import texture
 
-from pspgan.classification import TextureFeatures, texture_features
+from pspgan.statistics import TextureFeatures, texture_features
 
 
 def features_of(*micrographs):
