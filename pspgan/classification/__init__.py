@@ -8,7 +8,6 @@ from .labels import label_by_condition
 from .mixing import SyntheticMix, mixed_parts
 from .per_fold import TrainedPerFold
 from .result import Classification
-from .seen import check_unseen, specimens_seen
 
 __all__ = [
     "Classification",
@@ -16,12 +15,10 @@ __all__ = [
     "NetworkClassifier",
     "SyntheticMix",
     "TrainedPerFold",
-    "check_unseen",
     "classify",
     "export_folders",
     "grouped_folds",
     "label_by_condition",
     "mixed_parts",
-    "specimens_seen",
     "texture_classifier",
 ]

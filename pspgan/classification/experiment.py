@@ -14,7 +14,7 @@ import xarray as xr
 from sklearn.base import ClassifierMixin, clone
 from tqdm import tqdm
 
-from ..ensemble import EnsembleError, check_disjoint, open_ensemble
+from ..ensemble import EnsembleError, check_disjoint, check_unseen, open_ensemble
 from .baselines import texture_classifier
 from .folds import Fold, grouped_folds
 from .journal import Journal
@@ -22,7 +22,6 @@ from .labels import AGREEMENT, labels_of
 from .mixing import Ratio, SyntheticMix
 from .per_fold import Generator
 from .result import REAL, REPEATED, SYNTHETIC, Classification
-from .seen import check_unseen
 from .tiles import Tiles
 
 

@@ -11,12 +11,11 @@ import xarray as xr
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..ensemble import EnsembleError, part_of
+from ..ensemble import EnsembleError, check_unseen, part_of
 from ..ensemble.schema import SPLITS
 from ..evaluation.matching import match
 from ..training.batches import from_grey
 from .labels import AGREEMENT, labelled_like, labels_of
-from .seen import check_unseen
 
 Ratio = float | Mapping[str, float]
 

@@ -13,6 +13,7 @@ last.
 from .appending import append
 from .opening import open_ensemble, pending
 from .schema import EnsembleError, build, name_of, space_of, validate
+from .seen import check_unseen, specimens_seen
 from .splits import check_disjoint, part_of, split
 from .store import SHARD, create, finish, write_ensemble, write_region
 
@@ -22,6 +23,7 @@ __all__ = [
     "append",
     "build",
     "check_disjoint",
+    "check_unseen",
     "create",
     "finish",
     "name_of",
@@ -29,6 +31,7 @@ __all__ = [
     "part_of",
     "pending",
     "space_of",
+    "specimens_seen",
     "split",
     "validate",
     "write_ensemble",

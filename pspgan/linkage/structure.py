@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from sklearn.decomposition import PCA
 
+from ..ensemble import EnsembleError, specimens_seen
 from ..process import ProcessSpace
 from ..statistics import descriptor_names
 
@@ -115,6 +116,7 @@ class SpecimenTable:
         values: mean of each target, (row, target); NaN where no micrograph has it.
         counts: of these, micrographs that have the target, (row, target).
         within: variance between the micrographs of a row, (row, target); NaN with fewer than two.
+        seen: whether a generator among the ensembles has seen the specimen, or does not say, (row,).
     """
 
     origin: np.ndarray
@@ -125,6 +127,7 @@ class SpecimenTable:
     values: np.ndarray
     counts: np.ndarray
     within: np.ndarray
+    seen: np.ndarray
 
     @classmethod
     def of(
@@ -142,6 +145,7 @@ class SpecimenTable:
         keys = sorted(rows)
         blocks = [np.stack(rows[key]) for key in keys]
         origin, specimen, condition = (np.array(column, dtype=str) for column in zip(*keys, strict=True))
+        seen = _seen_by_generators(ensembles)
         return cls(
             origin,
             specimen,
@@ -151,6 +155,7 @@ class SpecimenTable:
             np.stack([_nan_mean(block) for block in blocks]),
             np.stack([np.isfinite(block).sum(axis=0) for block in blocks]),
             np.stack([_nan_variance(block) for block in blocks]),
+            np.array([o != "generated" and (seen is None or s in seen) for o, s, _ in keys]),
         )
 
     @property
@@ -172,6 +177,19 @@ class SpecimenTable:
         weight = np.where(np.isfinite(self.within), self.counts - 1, 0)
         with np.errstate(invalid="ignore"):
             return np.sqrt((np.nan_to_num(self.within) * weight).sum(axis=0) / weight.sum(axis=0))
+
+
+def _seen_by_generators(ensembles: Sequence[xr.Dataset]) -> set[str] | None:
+    """Specimens that the generators of some ensembles have seen; None where one does not say."""
+    try:
+        return {
+            name
+            for ensemble in ensembles
+            if ensemble.attrs["origin"] == "generated"
+            for name in specimens_seen(ensemble)
+        }
+    except EnsembleError:
+        return None
 
 
 def _once(statistics: xr.Dataset, names: Sequence[str]) -> list[str]:

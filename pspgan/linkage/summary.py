@@ -11,9 +11,9 @@ from .structure import SpecimenTable
 from .variances import COMPONENTS
 
 _ROLES = {
-    "generated": "trained on generated micrographs only; the generator has seen the test specimens",
-    "both": "trained on both; the generator has seen the test specimens",
-    "all": "trained on all ensembles; the generator has seen the test specimens",
+    "generated": "trained on generated micrographs only",
+    "both": "trained on both",
+    "all": "trained on all ensembles",
 }
 
 
@@ -38,7 +38,7 @@ def summarise(
             f"{groups['conditions']} conditions)",
         ]
         if fit in _ROLES and "generated" in table.origin and tested != "generated":
-            lines.append(f"  {_ROLES[fit]}")
+            lines.append(f"  {_ROLES[fit]}; {seen_in_words(table, tested)}")
         lines.append(
             f"  {'':28s}{'R2, held-out specimens':>28s}{'R2, held-out conditions':>28s}{'mean error':>16s}"
             "  regressor"
@@ -61,6 +61,15 @@ def summarise(
         *_variances(variances),
     ]
     return "\n".join(lines)
+
+
+def seen_in_words(table: SpecimenTable, tested: str) -> str:
+    """How many of the specimens of the origin that is tested on the generator has seen."""
+    mine = table.origin == tested
+    count, seen = (len(np.unique(table.specimen[rows])) for rows in (mine, mine & table.seen))
+    if seen == count:
+        return "the generator has seen the test specimens, or does not say which it has seen"
+    return f"the generator has seen {seen or 'none'} of the {count} test specimens"
 
 
 def _variances(variances: pd.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from ..figures import component_scatter, predicted_against_measured, scores
 from ..figures.linkage import target_label
 from ..linkage.distance import nearest_observed
+from ..linkage.summary import seen_in_words
 from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text, number
 from .inputs import Inputs
 
@@ -41,8 +42,8 @@ def linkage(inputs: Inputs) -> Section:
     )
     if (validation["fit"] == "generated").any() and tested != "generated":
         caption += (
-            " The generator was trained on these specimens, so fits on generated micrographs have seen them"
-            " indirectly."
+            f" Fits on generated micrographs: {seen_in_words(fitted.table_, tested)}; those that it has seen,"
+            " these fits have seen indirectly."
         )
     section.blocks += [Panels(panels, caption), Fold("Scores as a table", [_score_table(fitted)])]
     section.blocks.append(Fold("Where the scatter comes from", [_variance_table(fitted)]))

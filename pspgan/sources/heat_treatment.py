@@ -122,7 +122,7 @@ def simulate(
         [point for point, _ in jobs],
         space.observing(point for point, _ in jobs),
         origin="simulated",
-        specimen=[f"{point.treatment} #{j % specimens + 1}" for point, j in jobs],
+        specimen=[f"{point.treatment} #{seed}.{j % specimens + 1}" for point, j in jobs],
         um_per_px=pixels,
         microconstituent=[
             _microconstituent(fraction, pixel) for fraction, pixel in zip(fractions, pixels, strict=True)

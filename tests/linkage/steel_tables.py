@@ -51,6 +51,7 @@ def table_of(values: np.ndarray, conditions: Sequence[str], origin: str = "simul
         flat.mean(axis=1),
         np.full((len(condition), targets), fields),
         within,
+        np.zeros(len(condition), bool),
     )
 
 

@@ -1,5 +1,6 @@
 """The linkage against structures whose law is known, and its validation against planted leaks."""
 
+import json
 import math
 import warnings
 
@@ -283,6 +284,7 @@ def _table():
         values,
         np.full((20, 1), 2),
         np.ones((20, 1)),
+        np.zeros(20, bool),
     )
 
 
@@ -297,7 +299,18 @@ class TestRealAndGenerated:
         for held_out in ("specimens", "conditions"):
             assert of(fitted, held_out, fit="real")["r2"] > 0.8
             assert of(fitted, held_out, fit="generated")["r2"] < 0.1
-        assert "the generator has seen the test specimens" in fitted.summary()
+        assert "the generator has seen the test specimens, or does not say" in fitted.summary()
+
+    @pytest.mark.parametrize(("seen", "words"), [([], "none"), (["S0", "elsewhere"], "1")])
+    def test_what_the_generator_has_seen_is_said(self, seen, words):
+        conditions = grid_conditions(4)
+        real = discs(conditions, origin="real", fields=1)
+        real = real.assign_coords(specimen=("sample", [f"S{i}" for i in range(real.sizes["sample"])]))
+        generated = discs(conditions, origin="generated", specimens=1, fields=2, seed=5)
+        generated.attrs["provenance"] = json.dumps({"specimens": seen})
+        fitted = Linkage(n_components=1, regressor="ridge", descriptors=("mean_chord_length",))
+        text = fitted.fit(real, generated).summary()
+        assert f"the generator has seen {words} of the {real.sizes['sample']} test specimens" in text
 
     def test_lengths_without_a_scale_come_from_real_specimens_only(self):
         conditions = grid_conditions(4)

@@ -49,7 +49,7 @@ def test_unequal_groups_as_in_the_textbook():
     inside = np.array([g.var(ddof=1) for g in groups])
     table = SpecimenTable(
         np.full(3, "real"), np.array(list("abc")), np.full(3, "x"), np.full(3, "x"), n,
-        mean[:, None], n[:, None], inside[:, None],
+        mean[:, None], n[:, None], inside[:, None], np.zeros(3, bool),
     )  # fmt: skip
     found = components_of(table, ("t",), ("",), seed=0)
     every = np.concatenate(groups)

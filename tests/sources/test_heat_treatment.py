@@ -274,7 +274,7 @@ def test_several_pixel_sizes_are_a_factor_under_which_lengths_stay_what_they_are
         f"{treatment}-{size}" for treatment in ("800-1440-Q", "970-90-Q") for size in sizes
     }
     assert set(steel["specimen"].values.astype(str)) == {
-        f"{treatment} #{k}" for treatment in ("800-1440-Q", "970-90-Q") for k in (1, 2, 3, 4)
+        f"{treatment} #0.{k}" for treatment in ("800-1440-Q", "970-90-Q") for k in (1, 2, 3, 4)
     }
     for treatment in ("800-1440-Q", "970-90-Q"):
         for size in sizes:

@@ -6,7 +6,8 @@ import json
 
 import xarray as xr
 
-from ..ensemble import EnsembleError, check_disjoint
+from .schema import EnsembleError
+from .splits import check_disjoint
 
 
 def specimens_seen(generated: xr.Dataset) -> list[str]:
