@@ -57,8 +57,8 @@ class Linkage(BaseEstimator):
         validation_: scores on held-out specimens and held-out conditions, a line a fit, target and kind of
             group: see `pspgan.linkage.validation.validate`. Where real (or simulated) and generated ensembles
             are given, three fits (real, generated, both) are all tested on held-out *real* specimens and
-            conditions. For those that the generator was trained on (``table_.seen``), scores of ``generated`` and
-            ``both`` are in-sample for the generator.
+            conditions. For those that the generator was trained on (``table_.seen``), scores of
+            ``generated`` and ``both`` are in-sample for the generator.
         variances_: how much micrographs, specimens, conditions and the generator vary, each by itself: see
             `pspgan.linkage.variances.components_of`.
     """
