@@ -179,8 +179,8 @@ def _leakage(whole: pd.DataFrame) -> Finding:
         "leakage",
         _verdict(bool(rows.apply(_exceeds, axis=1).any())),
         _sentence(words),
-        "a generator that has learned too little leaves flat areas whatever augments its training; changes of "
-        "brightness, and rectangles that got a texture, are not found",
+        "a generator that has learned too little leaves flat areas whatever its training was augmented by; "
+        "changes of brightness, and rectangles that got a texture, are not found",
     )
 
 
