@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from ..figures import classification_scores
 from .blocks import Fold, Missing, Panel, Panels, Preformatted, Section, Text
-
-if TYPE_CHECKING:
-    from .inputs import Inputs
+from .inputs import Inputs
 
 _LEAD = (
     "Classifiers are judged on specimens that neither they nor the generator have seen. Generated"
@@ -53,21 +48,6 @@ def classification(inputs: Inputs) -> Section:
         Fold("In words and numbers", [Preformatted("Summary", (folder / "summary.txt").read_text())]),
     ]
     return section
-
-
-def check(folder: Path) -> None:
-    """Make sure that a folder holds a finished classification.
-
-    Raises:
-        FileNotFoundError: it does not.
-    """
-    missing = [
-        name for name in ("scores.csv", "confusion.csv", "summary.txt") if not (folder / name).is_file()
-    ]
-    if missing:
-        raise FileNotFoundError(
-            f"{folder} holds no classification: {missing[0]} is missing; pspgan classify writes it at its end"
-        )
 
 
 def _of_real_alone(confusion: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,6 @@ from ..figures import conditions_in
 from ..process import ProcessCondition, ProcessSpace
 from ..statistics import StatisticsError, check_comparable, open_statistics
 from .blocks import Missing
-from .classification import check as check_classification
 
 if TYPE_CHECKING:
     from ..evaluation import Report
@@ -90,7 +89,7 @@ class Inputs:
         if run is not None and not Path(run).is_dir():
             raise FileNotFoundError(f"{run}: no such training run")
         if classification is not None:
-            check_classification(Path(classification))
+            _check_classification(Path(classification))
         if target and linkage is None:
             raise ValueError("conditions for a target are proposed by a linkage, and none is given (linkage)")
         run, classification = (None if one is None else Path(one) for one in (run, classification))
@@ -165,3 +164,18 @@ def _name(ensemble: xr.Dataset) -> str:
     if source is None:
         return "gen.zarr" if ensemble.attrs["origin"] == "generated" else "real.zarr"
     return Path(source).name
+
+
+def _check_classification(folder: Path) -> None:
+    """Make sure that a folder holds a finished classification.
+
+    Raises:
+        FileNotFoundError: it does not.
+    """
+    missing = [
+        name for name in ("scores.csv", "confusion.csv", "summary.txt") if not (folder / name).is_file()
+    ]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} holds no classification: {missing[0]} is missing; pspgan classify writes it at its end"
+        )
