@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .structure import SpecimenTable
+from .validation import UNSEEN
 from .variances import COMPONENTS
 
 _ROLES = {
@@ -39,9 +40,11 @@ def summarise(
         ]
         if fit in _ROLES and "generated" in table.origin and tested != "generated":
             lines.append(f"  {_ROLES[fit]}; {seen_in_words(table, tested)}")
+        apart = UNSEEN in set(block["held_out"])
+        unseen = f"{'R2, of those unseen':>28s}" if apart else ""
         lines.append(
-            f"  {'':28s}{'R2, held-out specimens':>28s}{'R2, held-out conditions':>28s}{'mean error':>16s}"
-            "  regressor"
+            f"  {'':28s}{'R2, held-out specimens':>28s}{unseen}{'R2, held-out conditions':>28s}"
+            f"{'mean error':>16s}  regressor"
         )
         for target, pair in block.groupby("target", sort=False):
             scores = pair.set_index("held_out")
@@ -49,8 +52,9 @@ def summarise(
             unit = "" if row["unit"] == "1" else row["unit"]
             error = f"{row['mae']:.3g} {unit}".strip() if np.isfinite(row["mae"]) else "-"
             lines.append(
-                f"  {target:28s}{_interval(row):>28s}{_interval(scores.loc['conditions']):>28s}{error:>16s}  "
-                f"{regressors[target]}"
+                f"  {target:28s}{_interval(row):>28s}"
+                + (f"{_interval(scores.loc[UNSEEN]):>28s}" if apart else "")
+                + f"{_interval(scores.loc['conditions']):>28s}{error:>16s}  {regressors[target]}"
             )
     lines += [
         "",

@@ -13,6 +13,7 @@ from .regression import RegressorName, TargetRegressor, grouped_folds
 from .structure import SpecimenTable
 
 RESAMPLES = 500  # of the test groups, for the interval of a score
+UNSEEN = "unseen specimens"  # test specimens that the generator has not seen
 SCORES = ("r2", "r2_low", "r2_high", "mae", "coverage")
 LEVEL = 0.9  # of that interval, and of the predictions whose coverage is counted
 
@@ -44,7 +45,8 @@ def validate(
     Folds are of test groups; rows of a held-out group are removed from training whatever their origin, so a
     held-out condition is held out of generated rows, too, and at all pixel sizes where that is a factor. A
     generator that has itself been trained on the test specimens has seen them all the same: scores of
-    ``generated`` are in-sample for the generator.
+    ``generated`` are in-sample for the generator. Where it has seen some of them only, the others are scored
+    apart as well, as ``unseen specimens``.
 
     Args:
         features: raw process features of the rows, (row, feature), and ``factor`` of each column.
@@ -66,8 +68,15 @@ def validate(
     for fit, held_out, k in tqdm(combinations, desc="validation", unit="score", disable=None):
         groups = groupings[held_out]
         mean, interval = _out_of_fold(features, factor, table, k, test, fits[fit], groups, regressor)
-        line = {"fit": fit, "tested_on": tested, "held_out": held_out, "target": targets[k], "unit": units[k]}
-        lines.append(line | _scores(table.values[test, k], mean, interval, groups[test], seed))
+        parts = {held_out: np.ones(len(test), bool)}
+        if held_out == "specimens" and table.seen[test].any() and not table.seen[test].all():
+            parts[UNSEEN] = ~table.seen[test]
+        for name, rows in parts.items():
+            line = {"fit": fit, "tested_on": tested, "held_out": name, "target": targets[k], "unit": units[k]}
+            chosen = test[rows]
+            lines.append(
+                line | _scores(table.values[chosen, k], mean[rows], interval[:, rows], groups[chosen], seed)
+            )
     return pd.DataFrame(lines)
 
 

@@ -310,7 +310,13 @@ class TestRealAndGenerated:
         generated.attrs["provenance"] = json.dumps({"specimens": seen})
         fitted = Linkage(n_components=1, regressor="ridge", descriptors=("mean_chord_length",))
         text = fitted.fit(real, generated).summary()
-        assert f"the generator has seen {words} of the {real.sizes['sample']} test specimens" in text
+        n = real.sizes["sample"]
+        assert f"the generator has seen {words} of the {n} test specimens" in text
+        assert ("of those unseen" in text) == bool(seen)
+        if seen:
+            apart = fitted.validation_[fitted.validation_["held_out"] == "unseen specimens"]
+            assert (apart["groups"] == n - 1).all()
+            assert set(apart["fit"]) == {"real", "generated", "both"}
 
     def test_lengths_without_a_scale_come_from_real_specimens_only(self):
         conditions = grid_conditions(4)
