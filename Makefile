@@ -38,7 +38,7 @@ demo: install ## simulate, train, generate, analyse, report on the simulated ste
 	$(BIN)/pspgan demo --out demo
 
 test: install test-native ## every test, a file at a time on each core
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 20
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 20
 
 test-native: install
 ifeq (,$(shell command -v cmake))

@@ -13,6 +13,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
 
+# Files that take longest begin first: else a core is left with one of them, alone, at the end.
+_LONGEST = ("examples", "distributed", "benchmarks", "faults", "docs", "cli", "kernels")
+
+
+def pytest_collection_modifyitems(items):
+    rank = {f"test_{name}": i for i, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 @pytest.fixture(autouse=True)
 def same_draws_every_time():
     """Tests that draw from torch's global generator draw the same whichever tests ran before."""

@@ -13,9 +13,9 @@ from sklearn.preprocessing import FunctionTransformer
 from textures import generated_ensemble, real_ensemble, template_ensemble
 from typer.testing import CliRunner
 
-from pspgan.classification import classify, specimens_seen
+from pspgan.classification import classify
 from pspgan.cli import app
-from pspgan.ensemble import EnsembleError, write_ensemble
+from pspgan.ensemble import EnsembleError, specimens_seen, write_ensemble
 from pspgan.generation.loading import _specimens
 
 COUNTS = {"a": 20, "b": 20, "c": 20}
