@@ -245,8 +245,7 @@ def suggestions(
     mesh = axes.pcolormesh(columns, rows, grid, cmap="cividis", vmin=0.0, shading="nearest")
     seen = np.array([(_place(x, c[x.name]), _place(y, c[y.name])) for c in space.observed_conditions])
     if len(seen):
-        axes.plot(*seen.T, "o", color="white", markeredgecolor=INK, markersize=4.5, label="seen")
-        legend(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0))
+        axes.plot(*seen.T, "o", color="white", markeredgecolor=INK, markersize=4.5)
     for factor, setter, labeller in (
         (x, axes.set_xticks, axes.set_xlabel),
         (y, axes.set_yticks, axes.set_ylabel),
@@ -262,7 +261,7 @@ def suggestions(
         f"{target_label(name, linkage.units_[list(linkage.targets_).index(name)])} {value:g}"
         for name, value in target.items()
     )
-    axes.set_title(wrapped(wanted, 56), loc="left", fontsize=8.5)
+    axes.set_title(wrapped(f"{wanted}; dots: conditions seen", 64), loc="left", fontsize=8.5)
     return figure
 
 
