@@ -68,7 +68,7 @@ def classify(
         agreement: see `label_by_condition`.
         seed: of folds, generators and draws.
         out: folder of the results; what a killed experiment left there is gone on from.
-        overwrite: throw away another experiment that ``out`` holds.
+        overwrite: throw away the experiment that ``out`` holds, the same one too, with its generators.
         progress: show bars on a terminal.
 
     Raises:

@@ -21,10 +21,11 @@ class Journal:
     Args:
         folder: of the experiment; None keeps nothing on the disk.
         identity: what the records depend on; its first line.
-        overwrite: throw the folder away, if it holds another experiment.
+        overwrite: throw the experiment away that the folder holds, the same one too, with its generators.
 
     Raises:
         FileExistsError: the folder holds something else, or an experiment of another identity.
+        ValueError: its file is damaged.
     """
 
     def __init__(self, folder: Path | None, identity: dict[str, Any], overwrite: bool) -> None:
@@ -32,21 +33,17 @@ class Journal:
         self._records: dict[Key, dict[str, Any]] = {}
         if folder is None:
             return
-        lines = self._lines()
         if folder.exists() and not self._file.exists() and any(folder.iterdir()):
             raise FileExistsError(f"{folder} exists and holds no experiment; choose another name")
-        if lines and lines[0] != json.loads(json.dumps(identity)):
-            different = [
-                key for key in identity if lines[0].get(key) != json.loads(json.dumps(identity[key]))
-            ]
-            if not overwrite:
-                raise FileExistsError(
-                    f"{folder} holds another experiment ({', '.join(different)} differ); choose another name "
-                    "or pass overwrite (--overwrite)"
-                )
         if overwrite and folder.exists():
             shutil.rmtree(folder)
-            lines = []
+        lines, identity = self._lines(), json.loads(json.dumps(identity))
+        if lines and lines[0] != identity:
+            different = [key for key in identity if lines[0].get(key) != identity[key]]
+            raise FileExistsError(
+                f"{folder} holds another experiment ({', '.join(different)} differ); choose another name "
+                "or pass overwrite (--overwrite)"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         if not lines:
             self._append(identity)
@@ -81,7 +78,16 @@ class Journal:
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             os.truncate(self._file, len(whole.encode()))
-        return [json.loads(line) for line in whole.splitlines()]
+        lines = []
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise ValueError(
+                    f"{self._file}, line {number} is damaged ({error}); put a copy back, or start anew in "
+                    "another folder"
+                ) from None
+        return lines
 
 
 def _key(record: dict[str, Any]) -> Key:

@@ -161,6 +161,10 @@ def test_a_killed_experiment_goes_on(tmp_path, real, classifier):
     pd.testing.assert_frame_equal(found.differences, whole.differences)
     with pytest.raises(FileExistsError, match=r"another experiment \(seed differ\)"):
         classify(real, knowing, [1.0], seed=1, **options)
+    with open(tmp_path / "out" / "folds.jsonl", "a") as file:
+        file.write("no JSON\n")
+    with pytest.raises(ValueError, match=r"folds\.jsonl, line \d+ is damaged .*start anew"):
+        classify(real, knowing, [1.0], **options)
     classify(real, None, seed=1, overwrite=True, **options)
     assert len((tmp_path / "out" / "folds.jsonl").read_text().splitlines()) == 1 + 5
 
