@@ -64,7 +64,7 @@ def _difference(whole: pd.DataFrame, table: pd.DataFrame) -> Finding:
         words.append(f"mean two-point statistics differ {_times(distance)} as much as real halves {by}")
     for _, row in whole[whole["kind"] == "frechet"].iterrows():
         told |= row["generated_low"] > (1 + _SMALL) * row["real_high"]
-        words.append(f"Frechet distance of {row['quantity']} {_beside(row)}")
+        words.append(f"Frechet distance of {row['quantity'].replace('_', ' ')} {_beside(row)}")
     for part, where in (("train", "seen in training"), ("held_out", "held out")):
         mine = table[(table["condition"] == _ALL) & (table["part"] == part)]
         row = _row(mine, "distance", "two_point")

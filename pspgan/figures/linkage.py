@@ -242,7 +242,7 @@ def suggestions(
     columns, rows = (sorted({key[i] for key in best}) for i in range(2))
     grid = np.array([[best[column, row] for column in columns] for row in rows])
     figure, axes = panel((5.2, 3.6))
-    mesh = axes.pcolormesh(columns, rows, grid, cmap="cividis", vmin=0.0, shading="nearest")
+    mesh = axes.pcolormesh(columns, rows, grid, cmap="cividis", vmin=0.0, shading="nearest", rasterized=True)
     seen = np.array([(_place(x, c[x.name]), _place(y, c[y.name])) for c in space.observed_conditions])
     if len(seen):
         axes.plot(*seen.T, "o", color="white", markeredgecolor=INK, markersize=4.5)

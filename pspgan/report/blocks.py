@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
+_WIDE = 7.0  # inches; figures that are wider hold drawings that a column would make too small to read
 JPEG_FROM = 128  # px; smaller micrographs are embedded losslessly, larger ones as JPEG
 
 
@@ -69,16 +70,17 @@ class Preformatted:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture with what is seen in it."""
+    """One picture with what is seen in it; a ``wide`` one has a row of its own."""
 
     src: str
     alt: str
     title: str = ""
+    wide: bool = False
 
     @classmethod
     def of(cls, figure: Figure, alt: str, title: str = "") -> Panel:
-        """A matplotlib figure."""
-        return cls(svg_uri(figure), alt, title)
+        """A matplotlib figure; one of several drawings side by side is wide."""
+        return cls(svg_uri(figure), alt, title, figure.get_figwidth() > _WIDE)
 
 
 @dataclass(frozen=True)

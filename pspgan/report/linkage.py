@@ -16,6 +16,7 @@ from .inputs import Inputs
 
 if TYPE_CHECKING:
     from ..linkage import Linkage
+    from ..process import ProcessCondition
 
 
 def linkage(inputs: Inputs) -> Section:
@@ -47,8 +48,10 @@ def linkage(inputs: Inputs) -> Section:
         )
     section.blocks += [Panels(panels, caption), Fold("Scores as a table", [_score_table(fitted)])]
     section.blocks.append(Fold("Where the scatter comes from", [_variance_table(fitted)]))
-    if inputs.unseen:
-        section.blocks.append(_unseen_table(fitted, sorted(inputs.unseen)))
+    # What the generator has not seen may have been measured all the same.
+    unseen = [c for c in fitted.conditions(sorted(inputs.unseen)) if not c.observed] if inputs.unseen else []
+    if unseen:
+        section.blocks.append(_unseen_table(fitted, unseen))
     shown = _shown_targets(fitted)
     panels = [
         Panel.of(
@@ -176,9 +179,8 @@ def _variance_table(fitted: Linkage) -> Table:
     return Table(caption, ["target", *(f"{origin}: {component}" for origin, component in columns)], rows)
 
 
-def _unseen_table(fitted: Linkage, unseen: list[str]) -> Table:
+def _unseen_table(fitted: Linkage, points: list[ProcessCondition]) -> Table:
     """How far the generated conditions that nobody saw are from what was seen."""
-    points = fitted.conditions(unseen)
     steps, nearest = nearest_observed(fitted.space_, points)
     order = np.argsort(-steps, kind="stable")
     rows = [
