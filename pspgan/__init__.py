@@ -8,7 +8,38 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `_NAMES` and `_MODULES` load on first use, for type checkers and editors
+    from . import (
+        classification,
+        ensemble,
+        evaluation,
+        figures,
+        generation,
+        inspection,
+        networks,
+        ops,
+        process,
+        sources,
+        statistics,
+        training,
+    )
+    from .classification import SyntheticMix, classify, export_folders
+    from .demonstration import demo
+    from .ensemble import EnsembleError, open_ensemble, split, validate, write_ensemble
+    from .environment import info
+    from .evaluation import evaluate
+    from .evaluation_folder import write_evaluation
+    from .generation import Model, generate, load
+    from .inspection import inspect
+    from .linkage import Linkage, evolution, fit_kinetics, link
+    from .phase_learning import learn_phases
+    from .process import ConditionError, Factor, ProcessCondition, ProcessSpace
+    from .report import write_report
+    from .sources.heat_treatment import simulate
+    from .statistics import Phases, compute_statistics, open_statistics, two_point_statistics
+    from .training import Run, train
 
 __version__ = "0.1.0"
 

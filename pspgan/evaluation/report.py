@@ -98,6 +98,13 @@ class Report:
         lines += ["", _READING]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from dataclasses import asdict
+
+        from ..notebook import table, titled
+
+        return titled("Generated against real micrographs", table([asdict(one) for one in self.findings]))
+
     def save(self, folder: str | os.PathLike) -> None:
         """Write ``table.csv``, ``findings.txt`` (this report as text) and ``findings.json`` into a folder.
 

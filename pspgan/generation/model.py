@@ -55,6 +55,19 @@ class Model:
         names = ", ".join(self.space.names)
         return f"<Model {self.name}: {side} x {side} px, {names}; {n} combinations observed>"
 
+    def _repr_html_(self) -> str:
+        from ..notebook import facts, titled
+
+        side = self.generator.resolution
+        shown = {
+            "micrograph": f"{side} x {side} px",
+            "pixel": "unknown size" if np.isnan(self.um_per_px) else f"{self.um_per_px:.3g} um",
+            "latent": self.generator.latent,
+            "device": str(self.device),
+            "licence": self.licence,
+        }
+        return titled(f"Model {self.name}", facts(shown), self.space._repr_html_())
+
     def sample(
         self,
         conditions: Iterable[ConditionLike] | ConditionLike,

@@ -165,6 +165,27 @@ class Factor:
                     return f"{value / multiple:.0f}{letter}"
         return np.format_float_positional(value, trim="-")
 
+    def in_words(self, value: Value) -> str:
+        """The value with its unit: ``1440 min``."""
+        return " ".join(filter(None, [self.format(value), self.unit]))
+
+    def summary(self) -> str:
+        """The levels in a few words.
+
+        >>> Factor("time", (90, 5), "ordinal", unit="min").summary()
+        '5 to 90 min (2 levels)'
+        """
+        if self.kind == "nominal":
+            return ", ".join(self.levels)
+        low, high = self.range
+        return f"{self.format(low)} to {self.in_words(high)} ({len(self.levels)} levels)"
+
+    def as_row(self) -> dict[str, str]:
+        """What a table of factors says of this one."""
+        levels = ", ".join(map(self.format, self.levels if self.kind == "nominal" else sorted(self.levels)))
+        ordinal = {"unit": self.unit, "scale": self.scale} if self.kind == "ordinal" else {}
+        return {"factor": self.name, "kind": self.kind, "levels": levels} | ordinal
+
     def candidates(self, text: str) -> Iterator[tuple[Value, str]]:
         """Every way to read a leading value off ``text``: (value, what is left after the hyphen)."""
         if self.kind == "nominal":

@@ -34,6 +34,11 @@ class ProcessCondition:
     def __str__(self) -> str:
         return "-".join(f.format(v) for f, v in zip(self.space.factors, self.values, strict=True))
 
+    def __repr__(self) -> str:
+        named = zip(self.space.factors, self.values, strict=True)
+        values = ", ".join(f"{f.name} {f.in_words(v)}" for f, v in named)
+        return f"<ProcessCondition {self.label}: {values}; {'' if self.observed else 'not '}observed>"
+
     @property
     def label(self) -> str:
         """Notation with unit letters, for figures: ``800-24H-Q``."""
@@ -86,6 +91,17 @@ class ProcessSpace:
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"factor names repeat: {', '.join(self.names)}")
         check_pixel_size(self.factors)
+
+    def __repr__(self) -> str:
+        factors = ", ".join(f"{f.name} {f.summary()}" for f in self.factors)
+        of = math.prod(len(f.levels) for f in self.factors)
+        return f"<ProcessSpace {factors}; {len(self.observed)} of {of} combinations observed>"
+
+    def _repr_html_(self) -> str:
+        from ..notebook import table, titled
+
+        title = f"Process space, {len(self.observed)} combinations observed"
+        return titled(title, table([f.as_row() for f in self.factors]))
 
     @classmethod
     def uhcsdb(cls) -> ProcessSpace:

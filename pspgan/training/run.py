@@ -49,8 +49,35 @@ class Run:
 
     folder: Path
 
+    def __repr__(self) -> str:
+        return f"<Run {self.folder}: {', '.join(f'{name} {value}' for name, value in self._facts().items())}>"
+
+    def _repr_html_(self) -> str:
+        from ..notebook import facts, picture, titled
+
+        pictures = sorted((self.folder / "samples").glob(f"{'[0-9]' * 9}.png"))
+        shown = [picture(pictures[-1], "real and generated micrographs")] if pictures else []
+        return titled(f"Run {self.folder}", facts(self._facts()), *shown)
+
+    def _facts(self) -> dict[str, Any]:
+        """What a glance should tell; of a folder that is no run, that."""
+        try:
+            description, log = self.description, self.log
+        except (FileNotFoundError, CheckpointError):
+            return {"state": "no run"}
+        config, data = description["config"], description["data"]
+        last = log[-1] if log else {"images": 0, "seconds": 0.0}
+        return {
+            "preset": description["preset"],
+            "micrographs": data["micrographs"],
+            "resolution": f"{config['resolution']} px",
+            "images shown": f"{last['images']:,}",
+            "minutes": f"{last['seconds'] / 60:.1f}",
+        }
+
     @property
     def generator_file(self) -> Path:
+        """The exported, averaged generator."""
         return self.folder / "generator.safetensors"
 
     @property
