@@ -12,34 +12,66 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `_NAMES` and `_MODULES` load on first use, for type checkers and editors
     from . import (
-        classification,
-        ensemble,
-        evaluation,
-        figures,
-        generation,
-        inspection,
-        networks,
-        ops,
-        process,
-        sources,
-        statistics,
-        training,
+        classification as classification,
+        ensemble as ensemble,
+        evaluation as evaluation,
+        figures as figures,
+        generation as generation,
+        inspection as inspection,
+        networks as networks,
+        ops as ops,
+        process as process,
+        sources as sources,
+        statistics as statistics,
+        training as training,
     )
-    from .classification import SyntheticMix, classify, export_folders
-    from .demonstration import demo
-    from .ensemble import EnsembleError, open_ensemble, split, validate, write_ensemble
-    from .environment import info
-    from .evaluation import evaluate
-    from .evaluation_folder import write_evaluation
-    from .generation import Model, generate, load
-    from .inspection import inspect
-    from .linkage import Linkage, evolution, fit_kinetics, link
-    from .phase_learning import learn_phases
-    from .process import ConditionError, Factor, ProcessCondition, ProcessSpace
-    from .report import write_report
-    from .sources.heat_treatment import simulate
-    from .statistics import Phases, compute_statistics, open_statistics, two_point_statistics
-    from .training import Run, train
+    from .classification import (
+        SyntheticMix as SyntheticMix,
+        classify as classify,
+        export_folders as export_folders,
+    )
+    from .demonstration import demo as demo
+    from .ensemble import (
+        EnsembleError as EnsembleError,
+        open_ensemble as open_ensemble,
+        split as split,
+        validate as validate,
+        write_ensemble as write_ensemble,
+    )
+    from .environment import info as info
+    from .evaluation import evaluate as evaluate
+    from .evaluation_folder import write_evaluation as write_evaluation
+    from .generation import (
+        Model as Model,
+        generate as generate,
+        load as load,
+    )
+    from .inspection import inspect as inspect
+    from .linkage import (
+        Linkage as Linkage,
+        evolution as evolution,
+        fit_kinetics as fit_kinetics,
+        link as link,
+    )
+    from .phase_learning import learn_phases as learn_phases
+    from .process import (
+        ConditionError as ConditionError,
+        Factor as Factor,
+        ProcessCondition as ProcessCondition,
+        ProcessSpace as ProcessSpace,
+    )
+    from .report import write_report as write_report
+    from .sources.heat_treatment import simulate as simulate
+    from .statistics import (
+        Phases as Phases,
+        compute_statistics as compute_statistics,
+        open_statistics as open_statistics,
+        two_point_statistics as two_point_statistics,
+    )
+    from .training import (
+        Run as Run,
+        train as train,
+    )
 
 __version__ = "0.1.0"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mypy import api
 
 import pspgan as psp
 from pspgan.evaluation.findings import Finding
@@ -22,6 +23,20 @@ def test_type_checkers_are_told_every_lazy_name_and_where_it_is_from():
     told = {alias.name: node.module for node in block.body for alias in node.names}
     assert told == psp._NAMES | dict.fromkeys(psp._MODULES)
     assert (Path(psp.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.slow
+def test_a_users_script_passes_a_strict_type_checker(tmp_path):
+    """Also one that is wrong does not: names are not all of any type."""
+    script = Path(__file__).parent / "typed_script.py"
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(script.read_text() + '\npsp.load(1.5).sample("800-5-Q", seeds="0")\n')
+    options = ["--strict", "--follow-imports=silent", "--ignore-missing-imports", f"--cache-dir={tmp_path}"]
+    told, errors, code = api.run([*options, str(script)])
+    assert (code, errors) == (0, ""), told
+    told, _, code = api.run([*options, str(wrong)])
+    assert code == 1
+    assert told.count("[arg-type]") == 2, told
 
 
 @pytest.mark.parametrize("name", psp.__all__)

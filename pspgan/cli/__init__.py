@@ -74,8 +74,7 @@ def info() -> Outcome:
 
     Example: `pspgan info --json`
     """
-    from ..environment import facts
-    from ..environment import info as describe_installation
+    from ..environment import facts, info as describe_installation
 
     return Outcome(describe_installation(), facts=facts())
 

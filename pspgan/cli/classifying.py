@@ -72,8 +72,12 @@ def classify(
 
     Example: `pspgan classify real.zarr --generated gen.zarr --ratios 1 -o augmented`
     """
-    from ..classification import NetworkClassifier, TrainedPerFold, texture_classifier
-    from ..classification import classify as run_experiment
+    from ..classification import (
+        NetworkClassifier,
+        TrainedPerFold,
+        classify as run_experiment,
+        texture_classifier,
+    )
 
     if augment and generated is not None:
         raise ValueError("--augment trains generators and --generated brings micrographs of one; choose one")

@@ -111,8 +111,7 @@ def import_table(
 
     Example: `pspgan import table heat.csv images/ --factors factors.yaml --specimen heat_no -o real.zarr`
     """
-    from ..sources import options
-    from ..sources import table as source
+    from ..sources import options, table as source
 
     if factor and factors:
         raise ValueError(f"--factor and --factors both name factors; write those of --factor into {factors}")

@@ -59,8 +59,7 @@ def train(
 
     On several GPUs: `torchrun --nproc-per-node 2 -m pspgan train real.zarr -o run`
     """
-    from ..training import estimate_training
-    from ..training import train as run_training
+    from ..training import estimate_training, train as run_training
 
     settings = settings_of(config, set_ or [])
     settings |= {
@@ -142,8 +141,7 @@ def generate(
 
     On several GPUs: `torchrun --nproc-per-node 2 -m pspgan generate run -n 1000 -o gen.zarr`
     """
-    from ..generation import estimate_generation
-    from ..generation import generate as generate_ensemble
+    from ..generation import estimate_generation, generate as generate_ensemble
     from ..sources import describe
 
     what = {"seed": seed, "psi": psi, "phases": phases, "batch": batch, "device": device}

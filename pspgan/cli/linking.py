@@ -137,8 +137,7 @@ def evolution(
     Example: `pspgan evolution real.zarr --along time --at temperature=800 --at cooling=Q --kinetics`
     """
     from ..figures import evolution as draw
-    from ..linkage import Linkage
-    from ..linkage import evolution as follow
+    from ..linkage import Linkage, evolution as follow
 
     table = follow(
         *stores,

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
-from scipy.stats import f as fisher
-from scipy.stats import t as student
+from scipy.stats import f as fisher, t as student
 
 from .growth_law import GrowthLaw, R, lack_of_fit, ln_size, slopes
 

@@ -9,8 +9,7 @@ from ..figures import (
     descriptor_comparison,
 )
 from ..figures.descriptors import descriptor_label
-from ..figures.spatial import autocorrelation
-from ..figures.spatial import two_point as two_point_figure
+from ..figures.spatial import autocorrelation, two_point as two_point_figure
 from ..process import ProcessCondition
 from ..statistics import descriptor_names, settings_of
 from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 from steel_tables import ALL, CONDITIONS, SPACE, fields_of
-from synthetic import SPACE as BATHS
-from synthetic import discs
+from synthetic import SPACE as BATHS, discs
 
 from pspgan.linkage import fit_growth, fit_kinetics
 from pspgan.linkage.growth_law import R, ln_size, slopes
