@@ -24,6 +24,7 @@ _NAMES = {
     "ProcessSpace": "process",
     "Run": "training",
     "SyntheticMix": "classification",
+    "app": "live",
     "classify": "classification",
     "compute_statistics": "statistics",
     "demo": "demonstration",
