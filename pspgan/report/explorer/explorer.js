@@ -22,11 +22,11 @@
     }
     // Only when the number is complete: 8 and 85 are not asked for on the way to 850.
     exact?.addEventListener("change", () => {
-      if (exact.value === "") return;
-      const index = one.keys.findIndex((key) => Number(key) === Number(exact.value));
-      choose(i, index < 0 ? nearestIndex(one, Number(exact.value)) : index);
-      one.typed = index < 0 ? exact.value : null;
-      exact.value = one.typed ?? one.keys[one.index];
+      const text = exact.value;
+      if (text === "") return;
+      const index = one.keys.findIndex((key) => Number(key) === Number(text));
+      choose(i, index < 0 ? nearestIndex(one, Number(text)) : index);
+      if (index < 0) one.typed = exact.value = text;
       ask();
     });
     return one;

@@ -33,18 +33,19 @@ def pictures(
     Returns:
         For every ensemble, condition -> its tiles.
     """
-    found: list[dict[str, list[Tile]]] = [{} for _ in ensembles]
-    picked = [{str(c): choose(ensemble, str(c), count) for c in conditions} for ensemble, count in ensembles]
+    every = [
+        {str(c): tiles_of(ensemble, choose(ensemble, str(c), count), c.label, like) for c in conditions}
+        for ensemble, count in ensembles
+    ]
+    kept: list[dict[str, list[Tile]]] = [{} for _ in ensembles]
     spent = 0
     for turn in range(max((count for _, count in ensembles), default=0)):
-        for (ensemble, _), samples, tiles in zip(ensembles, picked, found, strict=True):
-            for condition in conditions:
-                name = str(condition)
-                if turn < len(samples[name]) and spent < most_bytes:
-                    (tile,) = tiles_of(ensemble, samples[name][turn : turn + 1], condition.label, like)
-                    tiles.setdefault(name, []).append(tile)
-                    spent += len(tile.src)
-    return found
+        for of_condition, mine in zip(every, kept, strict=True):
+            for name, tiles in of_condition.items():
+                if turn < len(tiles) and spent < most_bytes:
+                    mine.setdefault(name, []).append(tiles[turn])
+                    spent += len(tiles[turn].src)
+    return kept
 
 
 def tiles_of(
@@ -56,6 +57,8 @@ def tiles_of(
 ) -> list[Tile]:
     """Some micrographs of an ensemble, of one condition that is called ``label``."""
     samples = np.asarray(samples)
+    if not len(samples):
+        return []
     if like is None:
         ratio = -(-max(ensemble.sizes["x"], ensemble.sizes["y"]) // _WIDEST)
         images = area_average(ensemble["micrograph"].isel(sample=samples).values, ratio)
