@@ -87,6 +87,7 @@ _NAMES = {
     "ProcessSpace": "process",
     "Run": "training",
     "SyntheticMix": "classification",
+    "app": "live",
     "classify": "classification",
     "compute_statistics": "statistics",
     "demo": "demonstration",

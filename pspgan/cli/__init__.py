@@ -34,6 +34,7 @@ app = typer.Typer(
         pspgan suggest linkage --target area_fraction=0.15
         pspgan evaluate real.zarr gen.zarr --run run -o evaluation
         pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
+        pspgan app run --gen gen.zarr --linkage linkage
 
     `pspgan demo` runs it on simulated steel in a few minutes.
 
@@ -62,6 +63,7 @@ for verb in (
     classifying.export,
     evaluating.evaluate,
     analysis.report,
+    analysis.app,
     analysis.demo,
 ):
     app.command()(speaking(verb))

@@ -124,6 +124,34 @@ def report(
     return Outcome(f"wrote {page}", facts={"report": page})
 
 
+def app(
+    run: Annotated[Path, typer.Argument(help="Run, generator.safetensors, or the published .pth.")],
+    real: Annotated[
+        Path | None, typer.Option(help="Ensemble to show beside; default: what the run was trained on.")
+    ] = None,
+    gen: Annotated[
+        Path | None, typer.Option(help="Ensemble of generated micrographs, for its numbers.")
+    ] = None,
+    linkage: Annotated[Path | None, typer.Option(help="Folder of a linkage, for its predictions.")] = None,
+    port: Annotated[int, typer.Option(help="To listen to, on this machine alone; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")
+    ] = None,
+) -> None:
+    """Explore a generator in the browser: any condition and any seed, generated when it is chosen.
+
+    Example: `pspgan app run`
+
+    Example: `pspgan app run --real real.zarr --gen gen.zarr --linkage linkage --port 8123 --no-browser`
+
+    It listens to 127.0.0.1 alone and writes nothing. Ctrl-C ends it.
+    """
+    from ..live import app as serve
+
+    serve(run, real=real, gen=gen, linkage=linkage, port=port, browser=browser, device=device)
+
+
 def demo(
     out: Out = Path("demo"),
     minutes: Annotated[float, typer.Option(help="Of training, at most.")] = 4.0,

@@ -1,36 +1,33 @@
 """One self-contained HTML page that shows what an ensemble, a generator and a linkage are worth.
 
-The page needs no network and no scripts, so that it can be sent as an attachment. `inputs` opens and checks
-what it is made from; `facts`, `images`, `comparison`, `evolution`, `linkage`, `suggestion`, `evaluation`,
-`classification` and `training` write its sections; `blocks` are what sections consist of; ``page.html`` and
-``page.css`` lay them out.
+The page needs no network, so that it can be sent as an attachment, and only its first section, `explorer`,
+needs its script. `inputs` opens and checks what it is made from; `facts`, `images`, `comparison`,
+`evolution`, `linkage`, `suggestion`, `evaluation`, `classification` and `training` write its other sections;
+`blocks` are what sections consist of; `page` puts them together, laid out by ``page.html`` and ``page.css``.
 """
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jinja2
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .. import __version__
 from ..evaluation import Report, evaluate
 from ..writing import write_text
-from .blocks import is_number, number
 from .classification import classification as classification_section
 from .comparison import descriptors, two_point
 from .evaluation import evaluation as evaluation_section
 from .evolution import evolution
-from .facts import limits, process_coverage, provenance
+from .explorer import Explorer
+from .facts import at_a_glance, limits, process_coverage, provenance
 from .images import side_by_side
 from .inputs import Inputs
 from .linkage import linkage as linkage_section
+from .page import page_of
 from .suggestion import suggestion
 from .training import training
 
@@ -94,56 +91,8 @@ def write_report(
     else:
         found = evaluation
     inputs = Inputs.open(real, gen, linkage, run, found, classification, target)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pspgan.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["number"] = number
-    environment.tests["measure"] = is_number
-    page = environment.get_template("page.html").render(
-        title="Process and microstructure",
-        lead=_lead(inputs),
-        facts=_facts(inputs),
-        sections=[make(inputs) for make in _SECTIONS],
-        version=__version__,
-        date=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-    )
+    text = page_of(Explorer.of(inputs), at_a_glance(inputs), [make(inputs) for make in _SECTIONS])
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, page)
+    write_text(out, text)
     return out
-
-
-def _lead(inputs: Inputs) -> str:
-    *names, last = inputs.space.names
-    factors = f"{', '.join(names)} and {last}" if names else last
-    what = f"Micrographs ({inputs.reference}) processed under {factors}"
-    if inputs.generated is not None:
-        what += ", and micrographs that a conditional generator made for the same conditions"
-    return what + "."
-
-
-def _facts(inputs: Inputs) -> list[tuple[str, str]]:
-    """The numbers at the top of the page: (value, what it counts)."""
-    conditions, specimens = (
-        np.unique(inputs.real[n].values.astype(str)).size for n in ("condition", "specimen")
-    )
-    facts = [
-        (f"{inputs.real.sizes['sample']:,}", f"{inputs.reference} micrographs"),
-        (str(conditions), "combinations of process factors"),
-        (str(specimens), "specimens"),
-    ]
-    if inputs.generated is not None:
-        facts.append((f"{inputs.generated.sizes['sample']:,}", "generated micrographs"))
-        facts.append((str(len(inputs.unseen)), "generated combinations not seen in training"))
-    if inputs.linkage is not None:
-        scores = inputs.linkage.validation_
-        chosen = scores[(scores["fit"] == scores["tested_on"]) & (scores["held_out"] == "conditions")][
-            "r2"
-        ].dropna()
-        if len(chosen):
-            value = f"{chosen.median():.2f}".replace("-", "−")
-            facts.append((value, f"median R² of the linkage on held-out conditions, {len(chosen)} targets"))
-    return facts

@@ -173,13 +173,18 @@ def svg_uri(figure: Figure) -> str:
 
 def image_uri(grey: np.ndarray) -> str:
     """A micrograph, (y, x) uint8, as PNG in a data URI, or as JPEG of quality 85 where it is large."""
-    buffer = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(grey))
     if max(grey.shape) < JPEG_FROM:
-        image.save(buffer, "PNG", optimize=True)
-        return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-    image.save(buffer, "JPEG", quality=85)
+        return png_uri(grey)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(grey)).save(buffer, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def png_uri(grey: np.ndarray) -> str:
+    """A micrograph, (y, x) uint8, as PNG in a data URI: every grey level is kept."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(grey)).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def number(value: Any) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
-from ..figures import (
-    by_condition,
-    descriptor_comparison,
-)
+import numpy as np
+import xarray as xr
+
+from ..figures import by_condition, descriptor_comparison
 from ..figures.descriptors import descriptor_label
 from ..figures.spatial import autocorrelation, two_point as two_point_figure
 from ..process import ProcessCondition
@@ -19,9 +19,9 @@ from .inputs import Inputs, evenly
 _OPEN = 6  # conditions whose two-point statistics are not folded
 
 
-def shown_descriptors(inputs: Inputs) -> list[str]:
+def shown_descriptors(statistics: Mapping[str, xr.Dataset]) -> list[str]:
     """Descriptors with values in every ensemble: in µm where every pixel size is known, else in pixels."""
-    every = list(inputs.statistics.values())
+    every = list(statistics.values())
     scaled = all(np.isfinite(one["um_per_px"].values).all() for one in every)
     names = descriptor_names(every[0], "um" if scaled else "px")
     return [
@@ -104,7 +104,7 @@ def descriptors(inputs: Inputs) -> Section:
     if isinstance(inputs.statistics, Missing):
         section.blocks.append(inputs.statistics)
         return section
-    shown = shown_descriptors(inputs)
+    shown = shown_descriptors(inputs.statistics)
     if inputs.generated is not None:
         section.blocks.append(_agreement(inputs, shown))
     conditions = evenly(inputs.conditions, MOST)

@@ -56,7 +56,7 @@ def evolution(inputs: Inputs) -> Section:
         section.blocks.append(inputs.statistics)
         return section
     panels = []
-    for name in shown_descriptors(inputs):
+    for name in shown_descriptors(inputs.statistics):
         prediction = _predicted_curve(inputs, factor, path, name)
         figure = descriptor_along(inputs.statistics, name, factor, path, prediction)
         label = descriptor_label(next(iter(inputs.statistics.values())), name)
@@ -69,7 +69,7 @@ def evolution(inputs: Inputs) -> Section:
     caption = (
         f"Descriptors against {factor.name}. Points are means; bars, standard errors: over specimens for"
         f" {inputs.reference} micrographs (none where there is a single specimen), over seeds for generated"
-        f" ones.{lengths(inputs, shown_descriptors(inputs))}"
+        f" ones.{lengths(inputs, shown_descriptors(inputs.statistics))}"
     )
     if inputs.linkage is not None:
         caption += " Dotted: the linkage's prediction with one standard deviation."
@@ -86,7 +86,7 @@ def _kinetics(inputs: Inputs, factor: Factor, path: list[ProcessCondition]) -> l
         {} if inputs.generated is None else {"generated": inputs.generated}
     )
     rows, words = [], []
-    for name in shown_descriptors(inputs):
+    for name in shown_descriptors(inputs.statistics):
         if not name.removesuffix("_um").endswith(_SIZES):
             continue
         for origin, ensemble in ensembles.items():

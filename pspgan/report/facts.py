@@ -1,4 +1,4 @@
-"""Sections that say what there is: stores and settings, coverage, limits."""
+"""What there is: the numbers at the top, and sections on stores and settings, coverage, limits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,30 @@ from .blocks import Fold, Items, Panel, Panels, Section, Table, Text
 from .inputs import Inputs
 
 _LONG_TABLE = 30  # rows; longer tables are folded
+
+
+def at_a_glance(inputs: Inputs) -> list[tuple[str, str]]:
+    """The numbers at the top of the page: (value, what it counts)."""
+    conditions, specimens = (
+        np.unique(inputs.real[n].values.astype(str)).size for n in ("condition", "specimen")
+    )
+    facts = [
+        (f"{inputs.real.sizes['sample']:,}", f"{inputs.reference} micrographs"),
+        (str(conditions), "combinations of process factors"),
+        (str(specimens), "specimens"),
+    ]
+    if inputs.generated is not None:
+        facts.append((f"{inputs.generated.sizes['sample']:,}", "generated micrographs"))
+        facts.append((str(len(inputs.unseen)), "generated combinations not seen in training"))
+    if inputs.linkage is not None:
+        scores = inputs.linkage.validation_
+        chosen = scores[(scores["fit"] == scores["tested_on"]) & (scores["held_out"] == "conditions")][
+            "r2"
+        ].dropna()
+        if len(chosen):
+            value = f"{chosen.median():.2f}".replace("-", "−")
+            facts.append((value, f"median R² of the linkage on held-out conditions, {len(chosen)} targets"))
+    return facts
 
 
 def provenance(inputs: Inputs) -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -94,10 +94,17 @@ def _tiles(inputs: Inputs, ensemble: xr.Dataset, condition: str, label: str, n: 
     ratio = inputs.generated.attrs.get("reduction", 1) / ensemble.attrs.get("reduction", 1)
     pixels = ensemble["um_per_px"].values[samples] * ratio
     shown = zip(samples.tolist(), images, pixels.tolist(), strict=True)
-    return [_tile(ensemble, sample, image, pixel, label) for sample, image, pixel in shown]
+    return [tile_of(ensemble, sample, image, pixel, label) for sample, image, pixel in shown]
 
 
-def _tile(ensemble: xr.Dataset, sample: int, image: np.ndarray, um_per_px: float, label: str) -> Tile:
+def tile_of(
+    ensemble: xr.Dataset,
+    sample: int,
+    image: np.ndarray,
+    um_per_px: float,
+    label: str,
+    encode: Callable[[np.ndarray], str] = image_uri,
+) -> Tile:
     """A micrograph as it is shown, (y, x) uint8, with a scale bar where the size of its pixels is known."""
     if "seed" in ensemble.coords:
         what = f"seed {int(ensemble['seed'].values[sample])}"
@@ -105,12 +112,12 @@ def _tile(ensemble: xr.Dataset, sample: int, image: np.ndarray, um_per_px: float
         what = f"specimen {ensemble['specimen'].values[sample]}"
     alt = f"{ensemble.attrs['origin']} micrograph, {label}, {what}"
     if not np.isfinite(um_per_px):
-        return Tile(image_uri(image), alt)
+        return Tile(encode(image), alt)
     width = image.shape[1]
     length = scale_bar_um(um_per_px, width)
     field = f"{um_per_px * width:.3g} µm wide"
     scale = round(length / (um_per_px * width), 4), f"{length:g} µm"
-    return Tile(image_uri(image), f"{alt}, field {field}", scale)
+    return Tile(encode(image), f"{alt}, field {field}", scale)
 
 
 def _shared(rows: list[list[Tile | None]]) -> tuple[tuple[float, str] | None, list[list[Tile | None]]]:
@@ -131,7 +138,7 @@ def strip(inputs: Inputs, factor: Factor, path: Sequence[ProcessCondition]) -> S
         for i, sample in zip(here, row.tolist(), strict=True):
             one = inputs.generated.isel(sample=sample)
             pixel = float(one["um_per_px"])
-            cells[i] = _tile(inputs.generated, sample, one["micrograph"].values, pixel, path[i].label)
+            cells[i] = tile_of(inputs.generated, sample, one["micrograph"].values, pixel, path[i].label)
         rows.append((f"seed {seed}", cells))
     if not seeds:
         rows.append(("generated", _first_of_each(inputs, inputs.generated, path)))

@@ -2,32 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
+from untrained import make_run
 
 import pspgan as psp
-from pspgan.networks import Generator, save_weights
 from pspgan.process import ProcessSpace
-from pspgan.training import make_config
 
 SPACE = ProcessSpace.uhcsdb().observing(["800-5-Q", "970-90-FC"])
-
-
-def make_run(folder, space, data, reduction):
-    """A run folder whose generator has random weights."""
-    settings = {"resolution": 32, "ch": 8, "latent": 16, "embedding": 8, "init": "orthogonal"}
-    config = make_config("demo", **settings, reduction=reduction)
-    draws = torch.Generator().manual_seed(0)
-    generator = Generator(space, 32, 8, 16, config.attention, embedding=8, init="orthogonal", generator=draws)
-    meta = {
-        "process_space": space.to_json(),
-        "config": config.model_dump(),
-        "preset": "demo",
-        "data": {"licence": "CC BY", "attribution": "somebody"} | data,
-        "pspgan": psp.__version__,
-        "images": 10,
-    }
-    save_weights(folder / "generator.safetensors", generator.state_dict(), meta)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,9 @@
+"""The explorer of the report, live: any condition and any seed, generated when it is asked for.
+
+`answering` makes the page and its answers, from a generator and what else is given; `server` hands them to
+browsers of this machine, and to nobody else; `app` starts both.
+"""
+
+from .application import app
+
+__all__ = ["app"]

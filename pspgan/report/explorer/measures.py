@@ -1,0 +1,167 @@
+"""Numbers of the explorer: two-point statistics by distance, descriptors with intervals, predictions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import xarray as xr
+
+from ...figures.descriptors import descriptor_label
+from ...figures.linkage import target_label
+from ...figures.spatial import autocorrelation, is_generated, two_point_of
+from ...linkage.means import by_condition, by_specimen
+from ...statistics import radial_average
+
+if TYPE_CHECKING:
+    from ...linkage import Linkage
+    from ...process import ProcessCondition
+
+LEVEL = 0.9  # of all intervals
+_MARGIN = 0.06  # of an axis, left free at both ends
+
+# Mean, interval of it, what it counts, and the values of single specimens.
+Measured = list[Any]
+
+
+def short(values: np.ndarray | float) -> Any:
+    """Numbers as the page carries them: four digits, None where there is none."""
+    array = np.asarray(values, dtype=float)
+    if array.ndim:
+        return [short(value) for value in array]
+    return float(f"{array:.4g}") if np.isfinite(array) else None
+
+
+def profile(statistics: xr.Dataset, condition: str, um_per_px: float | None) -> dict[str, Any] | None:
+    """Two-point statistics of a condition averaged over directions, and over its micrographs.
+
+    Args:
+        statistics: of an ensemble.
+        condition: in canonical notation.
+        um_per_px: size of the measured pixels, where lengths are wanted in µm.
+
+    Returns:
+        ``length`` of the vectors, ``mean``, the standard deviation ``spread`` over micrographs, and how many
+        these are, ``n``; None where there is no micrograph.
+    """
+    maps = two_point_of(statistics, condition)
+    if not len(maps):
+        return None
+    length, average = radial_average(maps, statistics["dy"].values, statistics["dx"].values)
+    return {
+        "length": short(length * (um_per_px or 1.0)),
+        "mean": short(average.mean(axis=0)),
+        "spread": short(average.std(axis=0)),
+        "n": len(maps),
+    }
+
+
+def described(statistics: xr.Dataset, names: Sequence[str]) -> dict[str, list[Measured | None]]:
+    """Descriptors of every condition, in the order of ``names``; None where a condition has no value.
+
+    A mean stands with its interval of 90 %, by Student's t over specimens (over seeds, where they were
+    generated), and with the means of single specimens.
+    """
+    columns = [_described(statistics, name) for name in names]
+    conditions = sorted(set().union(*columns)) if columns else []
+    return {condition: [column.get(condition) for column in columns] for condition in conditions}
+
+
+def _described(statistics: xr.Dataset, name: str) -> dict[str, Measured]:
+    table = by_condition(statistics, name)
+    reach = table["standard_error"] * scipy.stats.t.ppf((1 + LEVEL) / 2, np.maximum(table["count"] - 1, 1))
+    singles: Mapping[Any, pd.Series] = {}
+    if not is_generated(statistics):
+        singles = dict(iter(by_specimen(statistics, name).groupby("condition")["value"]))
+    return {
+        str(condition): [
+            short(row["mean"]),
+            short(row["mean"] - reach[condition]),
+            short(row["mean"] + reach[condition]),
+            int(row["count"]),
+            short(singles[condition].to_numpy()) if condition in singles else [],
+        ]
+        for condition, row in table.iterrows()
+    }
+
+
+def labels(statistics: xr.Dataset | None, fitted: Linkage | None, names: Sequence[str]) -> list[str]:
+    """What descriptors are called, with their units."""
+    if statistics is not None:
+        return [descriptor_label(statistics, name) for name in names]
+    units = dict(zip(fitted.targets_, fitted.units_, strict=True)) if fitted is not None else {}
+    return [target_label(name, units[name]) for name in names]
+
+
+def predictions(
+    fitted: Linkage, points: Sequence[ProcessCondition], names: Sequence[str]
+) -> list[list[list[float | None] | None]]:
+    """For every condition what a linkage predicts of each descriptor: mean, low, high; None where nothing.
+
+    The interval is that in which the mean of a new specimen lies with a probability of 90 %.
+    """
+    if not points:
+        return []
+    with warnings.catch_warnings(action="ignore"):  # the page says itself which combinations nobody saw
+        found = fitted.predict(points, level=LEVEL)
+    targets = list(fitted.targets_)
+    values = np.stack([found[part].values for part in ("mean", "low", "high")], axis=-1)
+    return [
+        [short(one[targets.index(name)]) if name in targets else None for name in names] for one in values
+    ]
+
+
+def predictable(fitted: Linkage | None) -> list[str]:
+    """Descriptors that a linkage predicts."""
+    return list(fitted.basis_.descriptors) if fitted is not None else []
+
+
+def common_pixel(every: Sequence[xr.Dataset]) -> float | None:
+    """Size of the measured pixels, um, where it is known and the same in all of these statistics."""
+    sizes = np.concatenate([one["um_per_px"].values for one in every])
+    alike = np.isfinite(sizes).all() and np.allclose(sizes, sizes[:1], rtol=1e-3)
+    return float(sizes[0]) if alike else None
+
+
+def correlation(statistics: xr.Dataset) -> str | None:
+    """The correlation whose profile is shown; None where statistics have none of a phase with itself."""
+    try:
+        return autocorrelation(statistics)
+    except ValueError:
+        return None
+
+
+def axes(
+    names: Sequence[str],
+    sides: Sequence[Mapping[str, list[Measured | None]]],
+    predicted: Sequence[Sequence[Sequence[float | None] | None]],
+) -> list[list[float] | None]:
+    """Ends of an axis for every descriptor, alike for all conditions, that holds all means and specimens.
+
+    Intervals may reach beyond them: of two specimens they are too wide to draw anything else.
+    """
+
+    def values(k: int) -> Iterator[float | None]:
+        for side in sides:
+            for row in side.values():
+                if row[k] is not None:
+                    yield from (row[k][0], *row[k][4])
+        for one in predicted:
+            if one[k] is not None:
+                yield one[k][0]
+
+    ends: list[list[float] | None] = []
+    for k in range(len(names)):
+        found = [value for value in values(k) if value is not None]
+        if not found:
+            ends.append(None)
+            continue
+        low, high = min(found), max(found)
+        margin = _MARGIN * (high - low) or abs(high) or 1.0
+        bottom = low - margin if low < 0 else max(low - margin, 0.0)
+        ends.append(short(np.array([bottom, high + margin])))
+    return ends
