@@ -40,21 +40,22 @@ def shared() -> Path:
     return folder
 
 
-# Quenched from 970 degC after several times, and others: four images of each of these specimens.
-_FEW_SPECIMENS = ("6", "7", "11", "12", "24", "28", "33", "34", "37", "38", "40")
+# Of every constituent, and quenched from 970 degC after several times.
+_FEW_SPECIMENS = ("2", "5", "6", "11", "12", "23", "24", "28", "33", "34", "37", "38", "40")
 
 
 @pytest.fixture
 def few_of_uhcsdb(shared, tmp_path):
-    """Folder ``uhcsdb`` in the temporary one: the database, and links to 44 of its micrographs."""
+    """Folder ``uhcsdb`` in the temporary one: the database, and links to 39 of its micrographs."""
     folder = tmp_path / "uhcsdb"
     (folder / "micrographs").mkdir(parents=True)
     database = shared / "uhcsdb" / "microstructures.sqlite"
     (folder / database.name).symlink_to(database)
     whole = psp.sources.uhcsdb.read(shared / "uhcsdb")
     for specimen in _FEW_SPECIMENS:
-        images = whole["image"].values[whole["specimen"].values == specimen]
-        for image in images[:: len(images) // 4][:4]:
+        of_it = whole.isel(sample=whole["specimen"].values == specimen).sortby("um_per_px")
+        images = of_it["image"].values  # the finest, the coarsest, and one between them
+        for image in images[[0, len(images) // 2, -1]]:
             (folder / image).symlink_to(shared / "uhcsdb" / image)
     return folder
 

@@ -72,7 +72,9 @@ class Reader:
             otherwise: lines of other programs, which are not run; each must be there.
         """
         left = set(otherwise)
-        for tag, code in FENCE.findall(shortened(page.read_text(), replacements or {})):
+        text, ended = shortened(page.read_text(), replacements or {}), 0
+        for block in FENCE.finditer(text):
+            (tag, code), between, ended = block.groups(), text[ended : block.start()], block.end()
             if tag == "python":
                 self.python(code)
             elif tag == "sh":
@@ -82,9 +84,9 @@ class Reader:
                         left.discard(line)
                     else:
                         self.shell(line)
-            elif tag == "text":  # what the block before it prints
-                for line in code.splitlines():
-                    assert line == "..." or line in self.told.splitlines(), f"{line}\nis not in\n{self.told}"
+            elif tag == "text" and not between.strip():  # right after a block: what that one prints
+                missing = [line for line in code.splitlines() if line not in self.told.splitlines()]
+                assert not missing, f"{missing}\nis not in\n{self.told}"
             else:
-                assert tag == "pycon", f"{page.name}: nothing is known of blocks of {tag!r}"
+                assert tag in ("text", "pycon"), f"{page.name}: nothing is known of blocks of {tag!r}"
         assert not left, f"{page.name} has no {left}"
