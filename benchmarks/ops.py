@@ -1,6 +1,6 @@
 """What the fused operators save: each beside its plain PyTorch reference and, DiffAugment, beside a copy.
 
-    python benchmarks/ops.py [--json FILE] [--seconds 1.0]
+    python benchmarks/ops.py [--json FILE] [--seconds 1.0] [--images 96]
 
 Copying the batch once is the floor: no function of the images can be faster. What is compared takes turns,
 so that a machine that slows down slows all, in memory that the process already has; figures are medians. The
@@ -75,10 +75,11 @@ def _omni_forward_backward(scores: Tensor, labels: Tensor, impl: str) -> Tensor:
     return scores.grad
 
 
-def diff_augment_rows(seconds: float) -> list[dict]:
+def diff_augment_rows(seconds: float, most: int) -> list[dict]:
     """Native beside the copy and beside the reference, forward alone and with backward."""
     rows = []
-    for shape in IMAGES:
+    for images, *sizes in IMAGES:
+        shape = (min(images, most), *sizes)
         draws = torch.Generator().manual_seed(0)
         x = torch.randn(shape, generator=draws)
         drawn = ops.draw_diff_augment(shape, generator=draws)
@@ -101,7 +102,7 @@ def _augment_backward(x: Tensor, draws: ops.DiffAugmentDraws, impl: str) -> Tens
     return torch.autograd.grad(ops.diff_augment(x, draws, impl), x, x)[0]
 
 
-def traffic_rows() -> list[dict]:
+def traffic_rows(most: int) -> list[dict]:
     """Bytes a pixel that the CUDA kernels of DiffAugment move, beside the read and the write of a copy."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "emulated"))
     import launches
@@ -114,7 +115,7 @@ def traffic_rows() -> list[dict]:
     rows = []
     for _, *shape in IMAGES:
         draws = torch.Generator().manual_seed(0)
-        x = torch.randn(COUNTED_IMAGES, *shape, generator=draws)
+        x = torch.randn(min(COUNTED_IMAGES, most), *shape, generator=draws)
         drawn = ops.draw_diff_augment(x.shape, generator=draws)
         size = " x ".join(map(str, shape))
         for what, call in {
@@ -133,12 +134,15 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=1.0, help="of measuring, a side of a row (default 1)"
     )
+    parser.add_argument("--images", type=int, default=96, help="most of a batch of DiffAugment (default 96)")
     options = parser.parse_args()
     if not ops.native_status().available:
         sys.exit(f"nothing to compare: {ops.native_status()}")
     # Which of two functions gets fresh pages would else be chance.
     with keep_freed_memory():
-        rows = omni_loss_rows(options.seconds) + diff_augment_rows(options.seconds) + traffic_rows()
+        rows = omni_loss_rows(options.seconds)
+        rows += diff_augment_rows(options.seconds, options.images)
+        rows += traffic_rows(options.images)
     report(rows, options.json)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from .ensemble import write_ensemble
 from .generation import generate
 from .linkage import link
+from .progress import note
 from .report import write_report
 from .sources.heat_treatment import simulate
 from .statistics import compute_statistics
@@ -26,7 +27,7 @@ def demo(
         out: folder for all results; an earlier demo there is replaced step by step.
         minutes: of training, at most.
         seed: of the simulation and the training.
-        progress: show bars on a terminal.
+        progress: say each step, and show bars on a terminal.
 
     Returns:
         The report, an HTML file.
@@ -44,7 +45,8 @@ def demo(
     began = time.perf_counter()
 
     def say(command: str) -> None:
-        print(f"[{time.perf_counter() - began:4.0f} s] pspgan {command}", flush=True)
+        if progress:
+            note(f"[{time.perf_counter() - began:4.0f} s] pspgan {command}")
 
     say(f"simulate -n 900 --size 64 --um-per-px 0.1 --seed {seed} -o {real}")
     simulated = simulate(n=900, size=64, um_per_px=0.1, seed=seed, progress=progress)
@@ -60,5 +62,4 @@ def demo(
     page = out / "report.html"
     say(f"report {real} {gen} --linkage {linkage} --run {run} -o {page}")
     write_report(real, gen, linkage=linkage, run=run, out=page, evaluation=True)
-    print(f"[{time.perf_counter() - began:4.0f} s] done", flush=True)
     return page

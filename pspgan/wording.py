@@ -1,4 +1,4 @@
-"""Texts of others, quoted in messages: on one line, short, and shown by a terminal as they are."""
+"""Words for messages: texts of others on one line and short, durations, sizes."""
 
 from __future__ import annotations
 
@@ -16,3 +16,28 @@ def quoted(text: str, longest: int) -> str:
     if len(text) > longest:
         text = f"{text[: longest * 3 // 4]} [...] {text[-(longest // 4) :]}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it.
+
+    >>> duration(42), duration(600), duration(9000), duration(2e6)
+    ('42 s', '10 min', '2.5 h', '23 days')
+    """
+    for unit, longest, size in (("s", 90, 1), ("min", 90, 60), ("h", 48, 3600)):
+        if seconds < longest * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds / 86400:,.0f} days"
+
+
+def bytes_in_words(count: float) -> str:
+    """A size in the unit that suits it, of 1000 each.
+
+    >>> bytes_in_words(5e5), bytes_in_words(1.234e9)
+    ('500 kB', '1.23 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB"

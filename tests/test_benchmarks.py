@@ -12,7 +12,8 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 @pytest.mark.skipif(not ops.native_status().available, reason=str(ops.native_status()))
 def test_benchmark_of_operators(run_script, tmp_path):
-    printed = run_script(BENCHMARKS / "ops.py", "--seconds", 0.01, "--json", tmp_path / "ops.json")
+    options = ["--seconds", 0.01, "--images", 2, "--json", tmp_path / "ops.json"]
+    printed = run_script(BENCHMARKS / "ops.py", *options)
     result = json.loads((tmp_path / "ops.json").read_text())
     assert result["machine"] in printed
     assert any(row["name"].startswith("diff_augment") for row in result["rows"])
@@ -39,11 +40,11 @@ def test_benchmark_of_training(run_script, tmp_path):
 
 def test_benchmark_of_statistics(run_script, tmp_path):
     pytest.importorskip("pymks", reason="PyMKS is not installed: nothing to compare with")
-    options = ["--samples", 2, "--rounds", 1, "--micrographs", 300, "--json", tmp_path / "statistics.json"]
+    options = ["--samples", 2, "--rounds", 1, "--micrographs", 100, "--json", tmp_path / "statistics.json"]
     printed = run_script(BENCHMARKS / "statistics.py", *options)
     rows = json.loads((tmp_path / "statistics.json").read_text())["rows"]
     assert any("not periodic, masked" in row["name"] for row in rows)
-    assert rows[-1]["name"].startswith("pspgan stats, 300 x 128 x 128, memory")
+    assert rows[-1]["name"].startswith("pspgan stats, 100 x 128 x 128, memory")
     for row in rows:
         assert row["name"] in printed
         assert row["ratio"] == pytest.approx(row["ours"] / row["reference"])

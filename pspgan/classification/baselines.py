@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from ..statistics import TextureFeatures
 from ..weights import CheckpointError, load_tensors, load_weights, save_weights
 
@@ -92,7 +92,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         optimizer = torch.optim.AdamW(self.network_.parameters(), lr=_LEARNING_RATE, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, self.steps, pct_start=0.2)
         self.network_.train()
-        for _ in tqdm(range(self.steps), desc=progress, unit="step", leave=False, disable=_silent(progress)):
+        for _ in progress_bar(range(self.steps), desc=progress, unit="step", leave=False, shown=progress):
             truth = rng.integers(len(members), size=_BATCH)
             chosen = np.array([rng.choice(members[k]) for k in truth])
             loss = F.cross_entropy(
@@ -208,10 +208,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Where views begin along an axis: side by side, at most so many, from border to border."""
         count = min(-(-size // self.view), _VIEWS)
         return np.linspace(0, size - self.view, count).round().astype(int).tolist()
-
-
-def _silent(progress: str | None) -> bool | None:
-    return None if progress else True
 
 
 def _network(n_classes: int) -> nn.Sequential:

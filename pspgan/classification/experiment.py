@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from sklearn.base import ClassifierMixin, clone
-from tqdm import tqdm
 
 from ..ensemble import EnsembleError, check_disjoint, check_unseen, open_ensemble
+from ..progress import progress_bar
 from .baselines import texture_classifier
 from .folds import Fold, grouped_folds
 from .journal import Journal
@@ -101,9 +101,7 @@ def classify(
         None if out is None else Path(out), {"real": _identity(dataset, truth), **settings}, overwrite
     )
     tiles = Tiles(dataset, truth, label, reduction, classifier, progress)
-    bar = tqdm(
-        total=len(divided) * len(arms), desc="classify", unit="fit", disable=None if progress else True
-    )
+    bar = progress_bar(total=len(divided) * len(arms), desc="classify", unit="fit", shown=progress)
     with bar:
         for k, fold in enumerate(divided):
             check_disjoint(*(dataset.isel(sample=part) for part in (fold.train, fold.test)))

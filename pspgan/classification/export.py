@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from PIL import Image
-from tqdm import tqdm
 
 from ..ensemble import check_disjoint
+from ..progress import progress_bar
 from ..writing import check_free, replacing_folder
 from .mixing import SyntheticMix
 
@@ -69,7 +69,7 @@ def export_folders(
     tables = {part: _rows(part, mix, folders) for part, mix in mixes.items()}
     manifest = pd.concat(tables.values(), ignore_index=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(total=len(manifest), desc=folder.name, unit="image", disable=None if progress else True)
+    bar = progress_bar(total=len(manifest), desc=folder.name, unit="image", shown=progress)
     with bar, replacing_folder(folder) as partial:
         for part, mix in mixes.items():
             # Every part has every class, so that tools that number folders number them alike.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from .options import (
     phases_from,
     targets,
 )
-from .terminal import say
+from .terminal import Outcome
 
 
 def stats(
@@ -49,7 +50,7 @@ def stats(
     scheduler: Scheduler = "threads",
     workers: Workers = None,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Compute two-point statistics and descriptors, into the stores; of any size, in bounded memory.
 
     Example: `pspgan stats real.zarr gen.zarr`
@@ -76,12 +77,19 @@ def stats(
         workers=workers,
         overwrite=overwrite,
     )
-    for store, statistics in zip(stores, done, strict=True):
-        typer.echo(
-            f"{store}: {statistics.sizes['sample']} micrographs, "
-            f"largest deviation from PyMKS {statistics.attrs['pymks_max_deviation']:.1e}"
-        )
-    say("", f"pspgan link {' '.join(map(str, stores))} -o linkage")
+    facts = [
+        {"store": store, "micrographs": statistics.sizes["sample"]}
+        | {"pymks_max_deviation": statistics.attrs["pymks_max_deviation"]}
+        for store, statistics in zip(stores, done, strict=True)
+    ]
+    lines = [
+        f"{one['store']}: {one['micrographs']} micrographs, "
+        f"largest deviation from PyMKS {one['pymks_max_deviation']:.1e}"
+        for one in facts
+    ]
+    return Outcome(
+        "\n".join(lines), f"pspgan link {shlex.join(map(str, stores))} -o linkage", {"stores": facts}
+    )
 
 
 def report(
@@ -96,7 +104,7 @@ def report(
         typer.Option(help="Structure to propose conditions for, NAME=VALUE; repeatable."),
     ] = None,
     out: Out = Path("report.html"),
-) -> None:
+) -> Outcome:
     """Write one self-contained HTML page with all of it.
 
     Example: `pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html`
@@ -113,15 +121,16 @@ def report(
         classification=classification,
         target=targets(target),
     )
-    typer.echo(f"wrote {page}")
+    return Outcome(f"wrote {page}", facts={"report": page})
 
 
 def demo(
     out: Out = Path("demo"),
     minutes: Annotated[float, typer.Option(help="Of training, at most.")] = 4.0,
     seed: Annotated[int, typer.Option(help="Of the simulation and the training.")] = 0,
-) -> None:
+) -> Outcome:
     """Run the whole path on simulated steel, and report."""
     from ..demonstration import demo as run_demo
 
-    typer.echo(f"open {run_demo(out, minutes=minutes, seed=seed)}")
+    page = run_demo(out, minutes=minutes, seed=seed)
+    return Outcome(f"open {page}", facts={"report": page})

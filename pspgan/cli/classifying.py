@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .options import Out, Overwrite, listed, settings_of
-from .terminal import say
+from .terminal import Outcome
 
 Label = Annotated[str, typer.Option(help="Coordinate that names the class of a micrograph.")]
 Agreement = Annotated[
@@ -55,7 +55,7 @@ def classify(
     agreement: Agreement = 0.6,
     seed: Annotated[int, typer.Option(help="Of folds, generators and draws.")] = 0,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Tell microconstituents apart on specimens never seen, without and with generated micrographs.
 
     Micrographs of one specimen resemble one another, so whole specimens are held out, from generators, too.
@@ -106,7 +106,11 @@ def classify(
     then = f"pspgan classify {name} --augment --minutes 10 -o augmented"
     if generator is not None:
         then = f"pspgan export {name} --generated gen.zarr -o dataset"
-    say(f"{out}: {found.summary()}", then)
+    return Outcome(
+        f"{out}: {found.summary()}",
+        then,
+        {"classification": out, "scores": found.scores, "differences": found.differences},
+    )
 
 
 def export(
@@ -122,7 +126,7 @@ def export(
     agreement: Agreement = 0.6,
     seed: Annotated[int, typer.Option(help="Of what is drawn of the generated ones.")] = 0,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Write micrographs into a folder a class, as PNG, for other tools; with a table, manifest.csv.
 
     Where the ensemble is split, its parts become folders `train` and `held_out`, and generated micrographs
@@ -152,8 +156,10 @@ def export(
         seed=seed,
     )
     export_folders(parts, out, overwrite=overwrite)
-    for name, mix in parts.items():
-        typer.echo(f"{out / name}: {mix.summary()}")
+    return Outcome(
+        "\n".join(f"{out / name}: {mix.summary()}" for name, mix in parts.items()),
+        facts={"dataset": out, "parts": {name: len(mix) for name, mix in parts.items()}},
+    )
 
 
 def _numbers(text: str) -> list[float]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import Out, Overwrite, listed, number_or_column
-from .terminal import say
+from .terminal import Outcome
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,7 +42,7 @@ def import_uhcsdb(
     ] = None,
     enlarge: Enlarge = 1.0,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Import the Ultrahigh Carbon Steel micrograph DataBase, from its SQLite file or its CSV.
 
     Example: `pspgan import uhcsdb uhcsdb/ -o real.zarr`
@@ -64,7 +65,7 @@ def import_uhcsdb(
         crop=options.parse_crop(crop) if crop is not None else None,
         tile=options.tiling(tile, um_per_px, enlarge),
     )
-    _write(dataset, out, overwrite)
+    return _written(dataset, out, overwrite, f"pspgan inspect {shlex.quote(str(out))} -o inspection")
 
 
 def import_table(
@@ -99,7 +100,7 @@ def import_table(
     licence: Annotated[str, typer.Option(help="Of the images.")] = "",
     attribution: Annotated[str, typer.Option(help="Of the images.")] = "",
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Import any table of conditions and a folder of images.
 
     Example: `pspgan import table heat.csv images/ --factor temperature=T:degC --factor time=minutes:min:log
@@ -131,7 +132,7 @@ def import_table(
         licence=licence,
         attribution=attribution,
     )
-    _write(dataset, out, overwrite)
+    return _written(dataset, out, overwrite, f"pspgan inspect {shlex.quote(str(out))} -o inspection")
 
 
 def simulate(
@@ -151,7 +152,7 @@ def simulate(
         int | None, typer.Option(help="Processes; default: one a core where there is much to draw.")
     ] = None,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Simulate annealed steel whose structure is known, to try things on.
 
     Example: `pspgan simulate -n 600 --size 64 -o simulated.zarr`
@@ -161,8 +162,7 @@ def simulate(
 
     Example: `pspgan simulate -n 200 --size 256 --um-per-px 1 --conditions "970-90-Q" -o network.zarr`
     """
-    from ..ensemble import write_ensemble
-    from ..sources import describe, heat_treatment, options
+    from ..sources import heat_treatment, options
 
     dataset = heat_treatment.simulate(
         n,
@@ -174,8 +174,7 @@ def simulate(
         framing=framing,  # type: ignore[arg-type]
         workers=workers,
     )
-    write_ensemble(dataset, out, overwrite=overwrite)
-    say(f"{out}: {describe(dataset)}", f"pspgan train {out} --preset demo -o run")
+    return _written(dataset, out, overwrite, f"pspgan train {shlex.quote(str(out))} --preset demo -o run")
 
 
 def inspect(
@@ -190,7 +189,7 @@ def inspect(
             help="Look for micrographs that show one place; default: among up to 2,000.",
         ),
     ] = None,
-) -> None:
+) -> Outcome:
     """Say what to know before training on micrographs: gaps, confounding, duplicates.
 
     Example: `pspgan inspect real.zarr -o inspection`
@@ -200,12 +199,23 @@ def inspect(
 
     inspection = inspect_ensemble(store, duplicates=duplicates)
     files = inspection.write(out) if out else []
-    typer.echo(inspection.summary())
+    text = inspection.summary()
     if files:
-        typer.echo(f"{out}: {', '.join(file.name for file in files)}")
+        text += f"\n{out}: {', '.join(file.name for file in files)}"
     # The preset's reduction would make pixels larger than their conditions say.
     scaled = " --set reduction=1" if space_of(inspection.dataset).has_pixel_size else ""
-    say("", f"pspgan train {shlex.quote(str(store))} --preset uhcs-64{scaled} -o run")
+    return Outcome(
+        text,
+        f"pspgan train {shlex.quote(str(store))} --preset uhcs-64{scaled} -o run",
+        facts_of(inspection.dataset)
+        | {
+            "warnings": inspection.warnings,
+            "combinations": inspection.combinations,
+            "confounding": inspection.confounding,
+            "duplicates": inspection.duplicates,
+            "files": files,
+        },
+    )
 
 
 def split(
@@ -213,7 +223,7 @@ def split(
     by: Annotated[str, typer.Option(help="What is held out whole: specimen or condition.")] = "specimen",
     held_out: Annotated[float, typer.Option(help="Share of the micrographs, at most.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
-) -> None:
+) -> Outcome:
     """Hold micrographs out of training, to judge it by: whole specimens, or whole combinations.
 
     Example: `pspgan split real.zarr --by specimen --held-out 0.2`
@@ -223,15 +233,34 @@ def split(
     dataset = split_ensemble(store, by, held_out, seed)  # type: ignore[arg-type]
     apart = dataset["split"].values == "held_out"
     names = sorted(set(dataset[by].values[apart].astype(str)))
-    say(
+    return Outcome(
         f"{store}: {apart.sum()} of {len(apart)} micrographs held out, {by} {', '.join(names)}",
-        f"pspgan train {store} --split train -o run",
+        f"pspgan train {shlex.quote(str(store))} --split train -o run",
+        {"store": store, "micrographs": len(apart), "held_out_micrographs": apart.sum(), "held_out": names},
     )
 
 
-def _write(dataset: xr.Dataset, out: Path, overwrite: bool) -> None:
+def _written(dataset: xr.Dataset, out: Path, overwrite: bool, then: str) -> Outcome:
     from ..ensemble import write_ensemble
     from ..sources import describe
 
     write_ensemble(dataset, out, overwrite=overwrite)
-    say(f"{out}: {describe(dataset)}", f"pspgan inspect {shlex.quote(str(out))} -o inspection")
+    return Outcome(f"{out}: {describe(dataset)}", then, {"store": out} | facts_of(dataset))
+
+
+def facts_of(dataset: xr.Dataset) -> dict[str, Any]:
+    """An ensemble in numbers."""
+    n, height, width = dataset["micrograph"].shape
+    different = {
+        name: len(set(dataset[name].values.astype(str).tolist())) for name in ("condition", "specimen")
+    }
+    left_out = json.loads(dataset.attrs.get("provenance", "{}")).get("left_out", {})
+    return {
+        "origin": dataset.attrs["origin"],
+        "micrographs": n,
+        "conditions": different["condition"],
+        "specimens": different["specimen"],
+        "height_px": height,
+        "width_px": width,
+        "left_out": {reason: len(names) for reason, names in left_out.items()},
+    }

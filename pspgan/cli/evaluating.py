@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .options import Out, Overwrite
-from .terminal import say
+from .terminal import Outcome
 
 
 def evaluate(
@@ -29,7 +31,7 @@ def evaluate(
     limit: Annotated[int, typer.Option(help="Tiles of either ensemble that are measured, at most.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of splits, resampling, and the choice of tiles.")] = 0,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Judge generated micrographs by real ones, and say where they fail.
 
     Example: `pspgan evaluate real.zarr gen.zarr --run run -o evaluation`
@@ -50,4 +52,8 @@ def evaluate(
     report = write_evaluation(
         real, gen, out, run=run, phases=phases, seed=seed, splits=splits, limit=limit, overwrite=overwrite
     )
-    say(str(report), f"pspgan report {real} {gen} -o report.html")
+    return Outcome(
+        str(report),
+        f"pspgan report {shlex.quote(str(real))} {shlex.quote(str(gen))} -o report.html",
+        {"evaluation": out, "findings": [asdict(finding) for finding in report.findings]},
+    )

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from .options import Out, Overwrite, conditions_of, settings_of
-from .terminal import say, speaks
+from .data import facts_of
+from .options import DryRun, Out, Overwrite, conditions_of, settings_of
+from .terminal import Outcome, speaks
 
 
 def train(
@@ -40,8 +41,9 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")
     ] = None,
+    dry_run: DryRun = False,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome | None:
     """Train the conditional GAN. Killed at any time, it goes on with --resume.
 
     Example: `pspgan train real.zarr --preset uhcs-64 --minutes 20 -o run`
@@ -51,8 +53,13 @@ def train(
 
     Example: `pspgan train other.zarr --from run -o tuned`
 
+    How long it would take, and how much disk, before it begins:
+
+    Example: `pspgan train real.zarr --preset paper --dry-run`
+
     On several GPUs: `torchrun --nproc-per-node 2 -m pspgan train real.zarr -o run`
     """
+    from ..training import estimate_training
     from ..training import train as run_training
 
     settings = settings_of(config, set_ or [])
@@ -61,31 +68,27 @@ def train(
         for k, v in {"split": split, "minutes": minutes, "images": images, "seed": seed}.items()
         if v is not None
     }
+    settings |= {"start_from": start_from, "resume": resume, "overwrite": overwrite, "device": device}
+    if dry_run:
+        estimate = estimate_training(data, preset, out, **settings)
+        return Outcome(estimate.summary(), facts=estimate.as_dict())
     try:
-        run = run_training(
-            data,
-            preset,
-            out,
-            start_from=start_from,
-            resume=resume,
-            overwrite=overwrite,
-            device=device,
-            **settings,
-        )
+        run = run_training(data, preset, out, **settings)
     except KeyboardInterrupt as stop:
         at_once = f"stopped at once; --resume goes on from the newest checkpoint of {out}, if it has one"
         if speaks():
             typer.echo(str(stop) or at_once, err=True)
         raise typer.Exit(130) from None
     if not speaks():
-        return
+        return None
     for text in run.warnings:
         typer.echo(f"warning: {text}", err=True)
     last = run.log[-1]
     length = f"{last['images']} images in {last['seconds'] / 60:.1f} minutes"
-    say(
+    return Outcome(
         f"{out}: {length}; look at {run.folder / 'samples'}",
         f"pspgan generate {shlex.quote(str(out))} --conditions observed -n 32 -o gen.zarr",
+        {"run": out, "generator": run.generator_file, "last": last, "warnings": run.warnings},
     )
 
 
@@ -123,8 +126,9 @@ def generate(
         str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")
     ] = None,
     precision: Annotated[str, typer.Option(help="float32, or bfloat16: faster from 128 px on.")] = "float32",
+    dry_run: DryRun = False,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome | None:
     """Generate an ensemble. The same command finishes a store that was interrupted.
 
     Example: `pspgan generate run --conditions "850-6H-Q,800-24H-Q" -n 32 -o gen.zarr`
@@ -138,28 +142,27 @@ def generate(
 
     On several GPUs: `torchrun --nproc-per-node 2 -m pspgan generate run -n 1000 -o gen.zarr`
     """
+    from ..generation import estimate_generation
     from ..generation import generate as generate_ensemble
     from ..sources import describe
 
+    what = {"seed": seed, "psi": psi, "phases": phases, "batch": batch, "device": device}
+    what |= {"precision": precision}
+    if dry_run:
+        estimate = estimate_generation(run, conditions_of(conditions), n, **what)
+        return Outcome(estimate.summary(), facts=estimate.as_dict())
+    how = {"workers": workers, "scheduler": scheduler, "overwrite": overwrite}
     try:
-        dataset = generate_ensemble(
-            run,
-            conditions_of(conditions),
-            n,
-            out,
-            seed=seed,
-            psi=psi,
-            phases=phases,
-            batch=batch,
-            workers=workers,
-            scheduler=scheduler,
-            device=device,
-            precision=precision,
-            overwrite=overwrite,
-        )
+        dataset = generate_ensemble(run, conditions_of(conditions), n, out, **what, **how)
     except KeyboardInterrupt:
         if speaks():
             typer.echo(f"stopped; the same command finishes {out}", err=True)
         raise typer.Exit(130) from None
-    if speaks():
-        say(f"{out}: {describe(dataset)}", f"pspgan stats real.zarr {shlex.quote(str(out))}")
+    if not speaks():
+        return None
+    unseen = sorted(set(dataset["condition"].values[~dataset["observed"].values].tolist()))
+    return Outcome(
+        f"{out}: {describe(dataset)}",
+        f"pspgan stats real.zarr {shlex.quote(str(out))}",
+        {"store": out} | facts_of(dataset) | {"unseen": unseen},
+    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .options import Out, Overwrite, assigned, listed, targets
-from .terminal import say
+from .terminal import Outcome
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a linkage, as `pspgan link` writes it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def link(
@@ -36,7 +35,7 @@ def link(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Link process to structure, and say how far the link can be trusted.
 
     Example: `pspgan link real.zarr gen.zarr -o linkage`
@@ -57,7 +56,13 @@ def link(
         seed=seed,
         overwrite=overwrite,
     )
-    say(linkage.summary(), f"pspgan report {' '.join(map(str, stores))} --linkage {out} -o report.html")
+    given = shlex.join(map(str, stores))
+    return Outcome(
+        linkage.summary(),
+        f"pspgan report {given} --linkage {shlex.quote(str(out))} -o report.html",
+        {"linkage": out, "regressors": linkage.regressors_}
+        | {"validation": linkage.validation_, "variances": linkage.variances_},
+    )
 
 
 def suggest(
@@ -69,8 +74,7 @@ def suggest(
     figure: Annotated[
         Path | None, typer.Option(help="Map of the probability over two factors: .png, .pdf, .svg.")
     ] = None,
-    as_json: Json = False,
-) -> None:
+) -> Outcome:
     """Propose processing conditions for a wanted structure.
 
     Example: `pspgan suggest linkage --target mean_equivalent_diameter_um=0.4 --target area_fraction=0.15`
@@ -86,9 +90,6 @@ def suggest(
     found = fitted.suggest(wanted, tolerance, between)
     if figure is not None:
         suggestions(fitted, wanted, tolerance).savefig(figure, dpi=200)
-    if as_json:
-        typer.echo(found.head(most).to_json(orient="records"))
-        return
     if found.empty:
         raise ValueError("no condition is predicted to meet the target; allow more: --tolerance")
     shown = found.head(most)[["condition"]].copy()
@@ -98,13 +99,13 @@ def suggest(
     for name in ("probability", "distance"):
         shown[name] = found[name].head(most).map("{:.2f}".format)
     shown["nearest seen"] = found["nearest"].head(most)
-    typer.echo(shown.to_string(index=False))
-    typer.echo(
+    return Outcome(
+        f"{shown.to_string(index=False)}\n"
         f"{len(found)} conditions are predicted to meet it. +-: standard deviation of a new specimen. "
-        "distance: level steps to the nearest condition seen."
+        "distance: level steps to the nearest condition seen.",
+        f"pspgan generate run --conditions {found['condition'].iloc[0]} -n 16 -o suggested.zarr",
+        {"target": wanted, "suggestions": found.head(most)},
     )
-    first = found["condition"].iloc[0]
-    say("", f"pspgan generate run --conditions {first} -n 16 -o suggested.zarr")
 
 
 def evolution(
@@ -126,8 +127,7 @@ def evolution(
     exponent: Annotated[float | None, typer.Option(help="n, where it is known.")] = None,
     level: Annotated[float, typer.Option(help="Probability of all intervals.")] = 0.9,
     out: Out = Path("evolution.png"),
-    as_json: Json = False,
-) -> None:
+) -> Outcome:
     """Follow structure along one factor: measured, generated, predicted; with fitted kinetics.
 
     Example: `pspgan evolution real.zarr gen.zarr --along time --at temperature=800 --at cooling=Q`
@@ -151,15 +151,16 @@ def evolution(
         level=level,
     )
     draw(table).savefig(out, dpi=200)
-    if as_json:
-        laws = {name: law.as_dict() for name, law in table.attrs["kinetics"].items()}
-        points = json.loads(table.to_json(orient="records"))
-        typer.echo(json.dumps({"at": table.attrs["at"], "points": points, "kinetics": laws}))
-        return
     where = ", ".join(f"{name} {value}" for name, value in table.attrs["at"].items())
-    typer.echo(f"{descriptor} along {along}" + (f" at {where}" if where else ""))
     points = table[table["specimens"] > 0].drop(columns="condition")
-    typer.echo(points.to_string(index=False, float_format="{:.3g}".format, na_rep="-"))
-    for name, law in table.attrs["kinetics"].items():
-        typer.echo(f"\n{name}: {law.summary()}")
-    typer.echo(f"wrote {out}")
+    laws = table.attrs["kinetics"]
+    lines = [
+        f"{descriptor} along {along}" + (f" at {where}" if where else ""),
+        points.to_string(index=False, float_format="{:.3g}".format, na_rep="-"),
+        *(f"\n{name}: {law.summary()}" for name, law in laws.items()),
+        f"wrote {out}",
+    ]
+    facts = {"at": table.attrs["at"], "points": table, "figure": out}
+    return Outcome(
+        "\n".join(lines), facts=facts | {"kinetics": {name: law.as_dict() for name, law in laws.items()}}
+    )

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ..statistics import Phases
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, say what it would take, and write nothing."),
+]
 Scheduler = Annotated[
     str, typer.Option(help="threads, processes, or the address of a dask scheduler: tcp://host:8786.")
 ]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .options import Out, Overwrite, listed, number_or_column
-from .terminal import say
+from .terminal import Outcome
 
 
 def learn(
@@ -38,7 +38,7 @@ def learn(
     steps: Annotated[int | None, typer.Option(help="How long to learn.")] = None,
     seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
     overwrite: Overwrite = False,
-) -> None:
+) -> Outcome:
     """Learn phases from label images, and say how well they are told apart in other specimens.
 
     Images of one specimen resemble one another, so scores are of specimens that were left out. Say which
@@ -64,7 +64,9 @@ def learn(
     learned = learn_phases(
         read, listed(classes) or [], out, validate=validate, seed=seed, overwrite=overwrite, **options
     )
-    say(
+    scores = None if learned.validation is None else learned.validation.table()
+    return Outcome(
         f"{out}: {learned.summary()}",
         f"pspgan stats real.zarr --phases {shlex.quote(str(out / CLASSIFIER))}",
+        {"classifier": out / CLASSIFIER, "classes": learned.classifier.names, "scores": scores},
     )

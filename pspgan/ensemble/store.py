@@ -14,8 +14,8 @@ import dask.array
 import numpy as np
 import xarray as xr
 import zarr
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from ..writing import replacing_folder
 from .damage import COMPRESSORS
 from .opening import pending
@@ -147,9 +147,7 @@ def write_ensemble(
     with replacing_folder(path) as partial:
         create(dataset, partial)
         names = [name for name in IMAGES if name in dataset]
-        with tqdm(
-            total=dataset.sizes["sample"], unit="image", desc=path.name, disable=None if progress else True
-        ) as bar:
+        with progress_bar(total=dataset.sizes["sample"], unit="image", desc=path.name, shown=progress) as bar:
             for part in pending(partial):
                 block = dataset[names].isel(sample=part).load()
                 write_region(partial, part.start, **{name: block[name].values for name in names})

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.model_selection import GroupKFold
-from tqdm import tqdm
 
 from ..process import Factor, ProcessSpace
+from ..progress import progress_bar
 from .report import ALL, RESAMPLES, line
 from .samples import Sample
 
@@ -36,7 +36,7 @@ def consistency(real: Sample, gen: Sample, space: ProcessSpace, seed: int) -> li
     features = [np.hstack(list(sample.spaces.values())) for sample in (real, gen)]
     names = np.unique(real.condition)
     lines = []
-    for k, factor in enumerate(tqdm(space.factors, desc="consistency", unit="factor", disable=None)):
+    for k, factor in enumerate(progress_bar(space.factors, desc="consistency", unit="factor")):
         place = {name: _place(factor, space.condition(name)[factor.name]) for name in names.tolist()}
         levels = np.unique([round(p) for p in place.values()])
         if len(levels) < 2:

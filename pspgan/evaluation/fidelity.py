@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.stats import wasserstein_distance
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from .distances import coverages, frechet_distance, kernel_distance
 from .report import ALL, RESAMPLES, line, overall
 from .samples import Sample, halves
@@ -34,7 +34,7 @@ def compare(real: Sample, gen: Sample, splits: int, seed: int, bar: str) -> pd.D
     """
     lines = []
     conditions = np.unique(real.condition).tolist()
-    for k, condition in enumerate(tqdm(conditions, desc=bar, unit="condition", disable=None)):
+    for k, condition in enumerate(progress_bar(conditions, desc=bar, unit="condition")):
         pair = real.of(condition), gen.of(condition)
         rng = np.random.default_rng([seed, k])
         found = distances(*pair, splits, rng) + spreads(*pair, rng)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from ..sources.imaging import area_average
 
 _SHARE = 0.75  # of a side: the middle of a micrograph is looked for, so that one shifted a little is found
@@ -76,7 +76,7 @@ def find(
     flat = np.concatenate([_unit(small[:, ::up, ::left].reshape(len(small), -1)) for up, left in FLIPS])
     score = np.empty((len(sources), len(queries)), np.float32)
     best = np.empty((len(sources), len(queries)), np.int64)
-    for k, source in enumerate(tqdm(sources, desc=bar, unit="micrograph", disable=None)):
+    for k, source in enumerate(progress_bar(sources, desc=bar, unit="micrograph")):
         windows = np.lib.stride_tricks.sliding_window_view(_small(source[None], factor)[0], (rows, columns))
         found = _unit(windows.reshape(-1, rows * columns)) @ flat.T
         found = found.reshape(len(found), len(FLIPS), len(queries)).reshape(-1, len(queries))

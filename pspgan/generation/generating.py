@@ -11,6 +11,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from .. import ensemble
+from ..progress import progress_bar
 from ..scheduling import check_scheduler
 from ..statistics import Phases
 from ..statistics.phases import phases_of
@@ -82,7 +83,7 @@ def generate(
                 "workers share the writing of a store; give out, or leave workers and scheduler out"
             )
         model = _opened(model, device, precision)
-        job = _job(model, *arguments)
+        job = job_of(model, *arguments)
         warn_unobserved(model, job.points, stacklevel=3)
         return _in_memory(job, model, progress)
     with join_ranks(model.device if isinstance(model, Model) else device) as ranks:
@@ -90,7 +91,7 @@ def generate(
             alone = _are_alone(workers, scheduler, ranks)
             model = _opened(model, ranks.device if ranks.world > 1 else device, precision)
             of_workers = model if alone or scheduler == "threads" else Source.of(model)
-            job = _job(model, *arguments)
+            job = job_of(model, *arguments)
             if ranks.is_first:
                 warn_unobserved(model, job.points, stacklevel=3)
                 _begin(job.layout(model), Path(out), overwrite)
@@ -128,7 +129,7 @@ def _opened(
     return model
 
 
-def _job(
+def job_of(
     model: Model, conditions: Conditions, n: int, seed: int, psi: float, batch: int, phases: Phases | None
 ) -> Job:
     """What is asked for, checked."""
@@ -143,8 +144,8 @@ def _job(
     return Job(tuple(counts), tuple(counts.values()), seed, psi, batch, phases)
 
 
-def _bar(model: Model, count: int, shown: bool) -> tqdm:
-    return tqdm(total=count, unit="image", desc=f"generate {model.name}", disable=None if shown else True)
+def _bar(model: Model, count: int, shown: bool) -> tqdm[None]:
+    return progress_bar(total=count, unit="image", desc=f"generate {model.name}", shown=shown)
 
 
 def _in_memory(job: Job, model: Model, progress: bool) -> xr.Dataset:

@@ -45,6 +45,12 @@ class Inspection:
         lines = [*self._coverage(), *self._confounding()]
         return "\n".join([*lines, *self._duplicates()])
 
+    @property
+    def warnings(self) -> list[str]:
+        """Those of the findings that a training would suffer from."""
+        mark = "warning: "
+        return [line.removeprefix(mark) for line in self.summary().splitlines() if line.startswith(mark)]
+
     def write(self, folder: str | os.PathLike) -> list[Path]:
         """Write the tables as CSV and the figures as PNG.
 

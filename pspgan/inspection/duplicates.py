@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 from scipy import fft, ndimage
 from skimage.transform import resize
-from tqdm import tqdm
+
+from ..progress import progress_bar
 
 # Longer side of the thumbnails that all pairs are compared by, px, and of those that confirm a pair.
 _COARSE, _FINE = 64, 192
@@ -55,7 +56,7 @@ def near_duplicates(
     [[0.0, 1.0, 0.75, 16.0]]
     """
     coarse, fine = [], []
-    for image in tqdm(micrograph, desc="thumbnails", unit="micrograph", disable=None if progress else True):
+    for image in progress_bar(micrograph, desc="thumbnails", unit="micrograph", shown=progress):
         image = np.asarray(image, np.float32)
         coarse.append(_thumbnail(image, _COARSE))
         fine.append(_thumbnail(image, _FINE))
@@ -95,9 +96,7 @@ def _thumbnail(image: np.ndarray, side: int) -> np.ndarray:
 def _candidates(coarse: np.ndarray, progress: bool) -> Iterator[tuple[int, int]]:
     """Pairs whose largest circular cross-correlation stands out."""
     transformed = fft.rfft2(coarse)
-    for i in tqdm(
-        range(len(coarse) - 1), desc="pairs", unit="micrograph", disable=None if progress else True
-    ):
+    for i in progress_bar(range(len(coarse) - 1), desc="pairs", unit="micrograph", shown=progress):
         for start in range(i + 1, len(coarse), _AT_ONCE):
             part = transformed[start : start + _AT_ONCE]
             height = np.abs(fft.irfft2(transformed[i].conj() * part, s=coarse.shape[1:])).max(axis=(1, 2))

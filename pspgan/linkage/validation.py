@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ..ensemble import check_disjoint
+from ..progress import progress_bar
 from .regression import RegressorName, TargetRegressor, grouped_folds
 from .structure import SpecimenTable
 
@@ -65,7 +65,7 @@ def validate(
     groupings = {"specimens": table.specimen_key, "conditions": table.treatment}
     lines = []
     combinations = list(itertools.product(fits, groupings, range(len(targets))))
-    for fit, held_out, k in tqdm(combinations, desc="validation", unit="score", disable=None):
+    for fit, held_out, k in progress_bar(combinations, desc="validation", unit="score"):
         groups = groupings[held_out]
         mean, interval = _out_of_fold(features, factor, table, k, test, fits[fit], groups, regressor)
         parts = {held_out: np.ones(len(test), bool)}

@@ -15,10 +15,10 @@ from typing import get_args
 import joblib
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
 from .. import __version__, ensemble
 from ..process import ConditionLike, ProcessCondition
+from ..progress import progress_bar
 from . import geometry, sem
 from .geometry import Field, Framing, Structure
 from .steel import CONDITIONS, SPACE, Steel
@@ -112,7 +112,7 @@ def simulate(
         workers,
     )
     structures, diameters, fractions = [], [], np.empty((n, len(geometry.PHASES) - 1))
-    bar = tqdm(drawn, total=n, unit="image", desc="simulate", disable=None if progress else True)
+    bar = progress_bar(drawn, total=n, unit="image", desc="simulate", shown=progress)
     for i, (structure, field_phase, field_micrograph, diameter, fraction) in enumerate(bar):
         micrograph[i], phase[i], fractions[i] = field_micrograph, field_phase, fraction
         structures.append(structure)

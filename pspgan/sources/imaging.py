@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import dask.array
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from .summary import some
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ def stack(
     shapes, found, digest, failures = [], [], hashlib.sha256(), []
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         checks = pool.map(source.check, range(len(paths)))
-        for shape, sha256, facts, failure in tqdm(
-            checks, total=len(paths), unit="image", desc="checking", disable=None if progress else True
+        for shape, sha256, facts, failure in progress_bar(
+            checks, total=len(paths), unit="image", desc="checking", shown=progress
         ):
             shapes.append(shape)
             found.append(facts)

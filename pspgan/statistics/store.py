@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
 from ..ensemble import open_ensemble
 from ..ensemble.damage import naming_its_damage
+from ..progress import note
 from ..scheduling import check_scheduler
 from .measure import StatisticsError, common_settings, with_conditions
 from .phases import CLASSIFIER, Phases, phases_of
@@ -99,7 +98,7 @@ def compute_statistics(
                 progress=progress,
             )
         elif progress:
-            tqdm.write(f"{store}: statistics of these settings are there, nothing to do", file=sys.stderr)
+            note(f"{store}: statistics of these settings are there, nothing to do")
     return [open_statistics(store) for store in stores]
 
 

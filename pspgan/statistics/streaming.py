@@ -18,10 +18,10 @@ import dask.array
 import numpy as np
 import xarray as xr
 import zarr
-from tqdm import tqdm
 
 from ..ensemble import SHARD, EnsembleError
 from ..ensemble.damage import COMPRESSORS, read
+from ..progress import progress_bar
 from ..scheduling import run_parts
 from .measure import attributes, factor_of, measure, pymks_deviation
 from .phases import CLASSIFIER, Phases
@@ -70,12 +70,8 @@ def write_statistics(
     factor, um_per_px = factor_of(ensemble, settings["reduction"]), ensemble["um_per_px"].values
     place = path.resolve()  # workers of a cluster may be in another folder
     parts = ((place, a, b, um_per_px[a:b], factor, dict(settings), phases) for a, b in left)
-    bar = tqdm(
-        total=n,
-        initial=n - missing,
-        unit="image",
-        desc=f"{path.name} statistics",
-        disable=None if progress else True,
+    bar = progress_bar(
+        total=n, initial=n - missing, unit="image", desc=f"{path.name} statistics", shown=progress
     )
     try:
         with bar:

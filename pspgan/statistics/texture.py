@@ -8,7 +8,8 @@ import numpy as np
 from scipy import ndimage, stats
 from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
 from sklearn.base import BaseEstimator, TransformerMixin
-from tqdm import tqdm
+
+from ..progress import progress_bar
 
 SMALLEST = 16  # px along an axis, so that a pattern of radius 4 has a neighbourhood
 _QUANTILES = (5, 25, 50, 75, 95)
@@ -63,7 +64,7 @@ def texture_features(
         )
     if micrographs.dtype != np.uint8:
         raise ValueError(f"micrographs must hold grey levels as uint8, got {micrographs.dtype}")
-    bar = tqdm(micrographs, desc=progress, unit="image", disable=None if progress else True)
+    bar = progress_bar(micrographs, desc=progress, unit="image", shown=progress)
     rows = [list(_of_one(micrograph).values()) for micrograph in bar]
     return np.array(rows, dtype=np.float32).reshape(len(micrographs), len(NAMES)), NAMES
 

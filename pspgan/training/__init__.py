@@ -3,6 +3,7 @@
 from .batches import TrainingDataError
 from .config import PRESETS, ConfigError, TrainingConfig, check_keys, make_config
 from .distributed import PeerError
+from .estimate import TrainingEstimate, estimate_training
 from .guard import TrainingError
 from .interrupt import TrainingInterrupted
 from .loop import train
@@ -16,8 +17,10 @@ __all__ = [
     "TrainingConfig",
     "TrainingDataError",
     "TrainingError",
+    "TrainingEstimate",
     "TrainingInterrupted",
     "check_keys",
+    "estimate_training",
     "make_config",
     "train",
 ]

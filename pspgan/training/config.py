@@ -64,7 +64,7 @@ class TrainingConfig(BaseModel):
     averaging_halflife: float = Field(
         0, ge=0, description="of the averaged generator, in images; 0 keeps the raw one"
     )
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
 
     # Length: whichever of images and epochs is set, and at most so many minutes in all
     images: int | None = Field(None, gt=0)
@@ -133,9 +133,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The paper to the letter: its code draws the temperature, time and cooling of a fake independently.
     "paper": {"epochs": 6000, "fake_conditions": "independent"},
     # 64 px of micrographs reduced three times still hold tens of particles. Width and latent for about 120
-    # images/s on two cores; bfloat16 gave 1.3 times the images/s where the CPU has it. Embeddings of 0.02
-    # left conditions alike in the first 30,000 images, those of 1 the seeds of a condition. An hour, because
-    # textures turned into micrographs between 100,000 and 300,000 images.
+    # images/s on two cores; bfloat16 gave 1.3 times the images/s where the CPU has it, a fifth elsewhere.
+    # Embeddings of 0.02 left conditions alike in the first 30,000 images, those of 1 the seeds of a
+    # condition. An hour, because textures turned into micrographs between 100,000 and 300,000 images.
     "uhcs-64": _QUICK
     | {
         "resolution": 64,
@@ -144,7 +144,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "latent": 96,
         "embedding": 32,
         "init_embedding": 0.1,
-        "precision": "bfloat16",
+        "precision": "auto",
         "images": 400_000,
     },
     # Four times the pixels of a field a third larger: about 40 images/s on two cores, so hours. Attention and
@@ -156,7 +156,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ch": 16,
         "latent": 128,
         "embedding": 32,
-        "precision": "bfloat16",
+        "precision": "auto",
         "averaging_halflife": 10_000.0,
         "images": 600_000,
     },

@@ -83,7 +83,11 @@ def train(
     """
     run = Run(Path(out))
     with join_ranks(device) as ranks:
-        plan = plan_run(run, preset, start_from, resume, overwrite, settings) if ranks.is_first else None
+        plan = (
+            plan_run(run, preset, start_from, resume, overwrite, settings, ranks.device)
+            if ranks.is_first
+            else None
+        )
         config = ranks.of_first(plan and plan.config)
         with ranks.first_ahead():
             ranks.require_share(config)

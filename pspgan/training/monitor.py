@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
+from ..progress import progress_bar, warn
 from ..writing import naming
 from .metrics import Measured
 from .samples import grid, strips
@@ -32,13 +31,8 @@ class Monitor:
         # TensorBoard forgets what it was told from there on, but what the start itself showed stays.
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
         self._board.add_text("config", f"```json\n{(folder / 'config.json').read_text()}\n```", start)
-        self._bar = tqdm(
-            total=total,
-            initial=start,
-            unit="image",
-            desc=folder.name,
-            smoothing=0.05,
-            disable=None if progress else True,
+        self._bar = progress_bar(
+            total=total, initial=start, unit="image", desc=folder.name, smoothing=0.05, shown=progress
         )
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -82,7 +76,7 @@ class Monitor:
 
     def warn(self, text: str) -> None:
         """Say on the terminal what the user should know; the bar stays below it."""
-        tqdm.write(f"warning: {text}", file=sys.stderr)
+        warn(text)
 
     def show(self, images: int, measured: Measured) -> None:
         """Keep what was measured condition by condition, and pictures of its micrographs.

@@ -17,7 +17,7 @@ from .config import ConfigError, TrainingConfig, validated
 from .state import TrainingState
 
 # How many checkpoints of a kind a run keeps: the newest, and those of the best samples.
-_KEPT = {"state": 2, "best": 1}
+KEPT = {"state": 2, "best": 1}
 
 # Every file that a run writes. By config.json a run is known, so it is the first to come and the last to go.
 _FILES = (
@@ -191,7 +191,7 @@ class Run:
         keys = ("process_space", "config", "preset", "data", "start_from", "pspgan")
         folder = self.folder / "checkpoints"
         state.save(folder / f"{kind}-{state.step:09d}.safetensors", {key: description[key] for key in keys})
-        for old in sorted(folder.glob(f"{kind}-*.safetensors"))[: -_KEPT[kind]]:
+        for old in sorted(folder.glob(f"{kind}-*.safetensors"))[: -KEPT[kind]]:
             old.unlink()
 
     def resume(self, state: TrainingState, space: ProcessSpace, sha256: str) -> list[str]:

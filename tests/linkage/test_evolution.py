@@ -171,7 +171,7 @@ def test_commands(tmp_path, real, monkeypatch):
     assert "probability" in table.stdout
     assert "nearest seen" in table.stdout
     assert (tmp_path / "map.png").stat().st_size > 1000
-    rows = json.loads(run(*words, "--json", "--most", 3).stdout)
+    rows = json.loads(run(*words, "--json", "--most", 3).stdout)["suggestions"]
     assert len(rows) == 3
     assert {"condition", "probability", "observed", "distance", "nearest"} < set(rows[0])
     assert isinstance(run("suggest", "linkage", "--target", TARGET).exception, ValueError)

@@ -112,6 +112,27 @@ def test_trees_that_are_wrong_between_levels_are_not_chosen():
     )
 
 
+def test_lengths_of_features_differ_where_rows_call_for_it():
+    """A sharp edge in one feature and a plane in the other; half of the places are held out."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(-2, 2, 13)
+    X = np.stack(np.meshgrid(x, x), axis=-1).reshape(-1, 2)
+    truth = np.tanh(4 * X[:, 0]) + 0.3 * X[:, 1]
+    y = truth + rng.normal(0, 0.1, len(X))
+    held = rng.permutation(len(X)) < len(X) // 2
+    model = TargetRegressor(np.arange(2), "gaussian_process").fit(
+        X[~held], y[~held], np.arange(np.sum(~held))
+    )
+    edge, plane = model.model_.kernel_.k1.k2.length_scale
+    assert edge < 0.6 < 3 < plane
+    assert np.sqrt(np.mean((model.predict(X[held]) - truth[held]) ** 2)) < 0.12
+    smooth = np.sin(X[:, 0]) + np.sin(X[:, 1])  # both alike: one length is as good
+    alike = TargetRegressor(np.arange(2), "gaussian_process").fit(
+        X, smooth + rng.normal(0, 0.1, len(X)), np.arange(len(X))
+    )
+    assert np.ndim(alike.model_.kernel_.k1.k2.length_scale) == 0
+
+
 def test_few_rows_have_no_trees():
     X = np.linspace(0, 1, 12)[:, None]
     model = TargetRegressor(np.zeros(1, int), "auto").fit(X, X[:, 0], np.arange(12))

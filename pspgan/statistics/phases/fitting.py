@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
+from ...progress import progress_bar
 from .network import SegmentationNetwork
 
 UNLABELLED = 255
@@ -57,7 +57,7 @@ def train_network(
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, steps, pct_start=0.15)
     network.train()
-    for _ in tqdm(range(steps), unit="step", desc=progress, leave=False, disable=None if progress else True):
+    for _ in progress_bar(range(steps), unit="step", desc=progress, leave=False, shown=progress):
         chosen = torch.randint(len(images), (_BATCH,), generator=draws).tolist()
         views = [_view(images[i], truths[i], draws) for i in chosen]
         view = _relit(torch.stack([image for image, _ in views]), draws)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from ...progress import note
 from .classifier import PixelClassifier, check_labels
 from .fitting import UNLABELLED
 
@@ -131,7 +130,7 @@ def leave_one_specimen_out(
             told = (
                 f"{np.trace(found) / found.sum():.1%} of pixels right" if found.any() else "no pixel labelled"
             )
-            tqdm.write(f"specimen {group}, held out: {told}", file=sys.stderr)
+            note(f"specimen {group}, held out: {told}")
     return Validation(tuple(names), tuple(specimen), confusion, tuple(predictions))
 
 
