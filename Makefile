@@ -17,7 +17,7 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-native lint clean
+.PHONY: help install demo docs test test-native lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ $(VENV)/.tools: constraints.txt
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.tools pyproject.toml setup.py $(NATIVE_SOURCES)
-	$(PIP_INSTALL) --no-build-isolation --editable '.[test,dev]'
+	$(PIP_INSTALL) --no-build-isolation --editable '.[test,dev,docs]'
 	@touch $@
 
 install: $(VENV)/.installed ## make .venv, install pspgan into it and build its native operators
@@ -48,6 +48,9 @@ else
 	cmake --build $(CMAKE_BUILD) --parallel $(CORES)
 	ctest --test-dir $(CMAKE_BUILD) --output-on-failure --parallel $(CORES)
 endif
+
+docs: install ## the documentation as a site, into build/docs/
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 lint: install ## ruff
 	@$(BIN)/ruff check .

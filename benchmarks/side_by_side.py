@@ -1,8 +1,9 @@
 """What every benchmark does: both sides of a row measured in turns in one run, a table, a JSON file.
 
-    python benchmarks/side_by_side.py training.json docs/performance.md "Networks"
+    python benchmarks/training.py --json docs/benchmarks/networks.json
+    python benchmarks/side_by_side.py docs/benchmarks/networks.json
 
-puts the table of a JSON file into a page, in place of the one that follows a heading.
+puts the table of a JSON file into the page beside it, in place of the one that is there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -67,22 +69,28 @@ def report(rows: list[dict], file: Path | None) -> None:
         values = "".join(f"{row[side]:10.4g} {row['unit']:8}" for side in ("ours", "reference"))
         print(f"{row['name']:72s}{values}{row['ratio']:9.3g}")
     if file:
-        file.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+        result = {"machine": machine(), "date": date.today().isoformat(), "rows": rows}
+        file.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def tabulate(file: Path, page: Path, heading: str) -> None:
-    """Replace the table below a heading, and the line that names the machine, by those of a JSON file."""
-    result = json.loads(file.read_text())
-    lines = [f"*{result['machine']}*", "", "| | ours | baseline | ratio |", "|---|---|---|---|"]
+def with_table(page: str, result: Mapping) -> str:
+    """Text of a page whose table, and the line that names machine and date, are those of a result."""
+    lines = [
+        f"*{result['machine']}; measured {result['date']}*",
+        "",
+        "| | ours | baseline | ratio |",
+        "|---|---|---|---|",
+    ]
     for row in result["rows"]:
         ours, reference = (f"{row[side]:.3g} {row['unit']}" for side in ("ours", "reference"))
         lines.append(f"| {row['name']} | {ours} | {reference} | {row['ratio']:.3g} |")
-    before, found, after = page.read_text().partition(f"## {heading}\n")
-    if not found:
-        sys.exit(f'{page} has no heading "{heading}"')
-    table = re.compile(r"^(\*.*\*\n\n)?\| \| ours .*\n(\|.*\n)*", re.MULTILINE)
-    page.write_text(before + found + table.sub(lambda _: "\n".join(lines) + "\n", after, count=1))
+    table = re.compile(r"^\*.*; measured .*\*\n\n\| \| ours .*\n(\|.*\n)*", re.MULTILINE)
+    if len(table.findall(page)) != 1:
+        sys.exit("the page has not one table under a line that names the machine, but another number of them")
+    return table.sub(lambda _: "\n".join(lines) + "\n", page)
 
 
 if __name__ == "__main__":
-    tabulate(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    for file in map(Path, sys.argv[1:]):
+        page = file.with_suffix(".md")
+        page.write_text(with_table(page.read_text(), json.loads(file.read_text())))

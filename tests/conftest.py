@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import pspgan as psp
+
 # For the networks written plainly, which tests compare with, too. Last, because of the name of statistics.py.
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
@@ -35,6 +37,26 @@ def shared() -> Path:
     folder = Path(os.environ.get("PSPGAN_SHARED", beside))
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: no recordings to compare with (PSPGAN_SHARED names another folder)")
+    return folder
+
+
+# Of every constituent, and quenched from 970 degC after several times.
+_FEW_SPECIMENS = ("2", "5", "6", "11", "12", "23", "24", "28", "33", "34", "37", "38", "40")
+
+
+@pytest.fixture
+def few_of_uhcsdb(shared, tmp_path):
+    """Folder ``uhcsdb`` in the temporary one: the database, and links to 39 of its micrographs."""
+    folder = tmp_path / "uhcsdb"
+    (folder / "micrographs").mkdir(parents=True)
+    database = shared / "uhcsdb" / "microstructures.sqlite"
+    (folder / database.name).symlink_to(database)
+    whole = psp.sources.uhcsdb.read(shared / "uhcsdb")
+    for specimen in _FEW_SPECIMENS:
+        of_it = whole.isel(sample=whole["specimen"].values == specimen).sortby("um_per_px")
+        images = of_it["image"].values  # the finest, the coarsest, and one between them
+        for image in images[[0, len(images) // 2, -1]]:
+            (folder / image).symlink_to(shared / "uhcsdb" / image)
     return folder
 
 

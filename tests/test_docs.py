@@ -1,6 +1,10 @@
-"""What README and docs print is true: code runs, commands parse, settings and links exist."""
+"""What README and docs print is true: code runs, commands parse, settings, links and figures exist.
+
+Tutorials and how-to pages are run whole, in `test_tutorials.py` and `test_how_to.py`.
+"""
 
 import doctest
+import json
 import re
 import shlex
 from pathlib import Path
@@ -8,23 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer.main
-import xarray as xr
 from PIL import Image
+from printed import DOCS, FENCE, ROOT, blocks
+from side_by_side import with_table
 
 import pspgan as psp
 from pspgan.cli import app
 from pspgan.sources.factors import ColumnFactor, given_factors
-from pspgan.sources.heat_treatment import CONDITIONS
 from pspgan.training.config import PRESETS, TrainingConfig
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TINY = "images=32, ch=4, latent=8, embedding=4, batch=8"  # instead of minutes of training
-
-
-def blocks(page, language):
-    return [code for tag, code in FENCE.findall(page.read_text()) if tag == language]
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+BENCHMARKS = sorted((DOCS / "benchmarks").glob("*.json"))
 
 
 def full_commands():
@@ -87,38 +85,11 @@ def test_a_wrong_command_would_be_found():
         resolve("pspgan trian real.zarr")
 
 
-@pytest.mark.slow
-def test_python_of_the_readme_runs(tmp_path, monkeypatch):
-    (code,) = blocks(ROOT / "README.md", "python")
-    for long, short in {"minutes=2": TINY, "n=600": "n=90", "n=16": "n=4"}.items():
-        assert code.count(long) == 1, long
-        code = code.replace(long, short)
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    never_seen = {"training": "never saw 850-6H-Q", "linkage": "no micrograph of 850-6H-Q was seen"}
-    with (
-        pytest.warns(UserWarning, match=never_seen["training"]),
-        pytest.warns(UserWarning, match=never_seen["linkage"]),
-    ):
-        exec(code, names)
-    assert names["x"].shape == (2, 1, names["gen"].sizes["y"], names["gen"].sizes["x"])
-    assert names["gen"].sizes["sample"] == len(CONDITIONS) * 4
-    assert names["structure"]["std"].notnull().all()
-    assert (tmp_path / "report.html").exists()
-    pages = [ROOT / "docs" / name for name in ("statistics.md", "linkage.md")]  # they go on from there
-    code = "\n".join(code for page in pages for code in blocks(page, "python"))
-    with pytest.warns(UserWarning, match=never_seen["linkage"]):
-        exec(code, names)
-    assert names["scores"].shape == (names["gen"].sizes["sample"], 3)
-    assert names["two_point"].sizes["dx"] == 15
-    xr.testing.assert_allclose(names["predicted"], names["structure"])
-
-
 def test_writing_regions_as_printed(tmp_path, monkeypatch):
     whole = psp.simulate(n=18, size=16, progress=False)
     names = {"template": whole.drop_vars("phase"), "images": whole["micrograph"].values}
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks(ROOT / "docs" / "ensemble.md", "python")
+    (code,) = blocks(DOCS / "concepts" / "ensemble.md", "python")
     exec(code, names)
     written = psp.open_ensemble("big.zarr")
     np.testing.assert_array_equal(written["micrograph"], whole["micrograph"])
@@ -133,7 +104,7 @@ def test_phases_as_printed(tmp_path, monkeypatch):
                 f"{folder}/{name}.png"
             )
     Path("uhcs-metadata.csv").write_text("path,sample_id\na.tif,1\nb.tif,2\n")
-    thresholds, learning = blocks(ROOT / "docs" / "phases.md", "python")
+    thresholds, learning = blocks(DOCS / "phases.md", "python")
     names = {}
     exec(thresholds, names)
     assert names["phases"].names == ("dark", "grey", "bright")
@@ -153,35 +124,43 @@ def test_sessions_in_the_docs_show_what_happens():
 
 
 def test_files_of_factors_are_read(tmp_path):
-    (text,) = blocks(ROOT / "docs" / "importing.md", "yaml")
+    (text,) = blocks(DOCS / "importing.md", "yaml")
     (tmp_path / "factors.yaml").write_text(text)
     factors = given_factors(tmp_path / "factors.yaml").columns
     assert list(factors) == ["temperature", "time", "cooling", "grade"]
     assert factors["cooling"].spelled("WQ") == "Q"
     assert factors["cooling"].spelled("n/a") == ""
-    table = (ROOT / "docs" / "importing.md").read_text().partition("| key |")[2].partition("All keys")[0]
+    table = (DOCS / "importing.md").read_text().partition("| key |")[2].partition("All keys")[0]
     assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(ColumnFactor.model_fields)
 
 
-def test_page_on_training_lists_every_setting_and_preset():
-    text = (ROOT / "docs" / "training.md").read_text()
-    settings, presets = (
-        {
-            word
-            for row in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
-            for word in re.findall(r"`([\w-]+)`", row)
-        }
-        for part in (
-            text.partition("## Settings")[2].partition("## The run folder")[0],
-            text.partition("## Settings")[0],
-        )
-    )
+def listed(page, after, before):
+    """Names in the first column of tables."""
+    part = page.read_text().partition(after)[2].partition(before)[0]
+    rows = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
+    return {word for row in rows for word in re.findall(r"`([\w-]+)`", row)}
+
+
+def test_every_setting_and_preset_is_listed():
+    settings = listed(DOCS / "reference" / "settings.md", "# Settings", "no end")
     assert settings == set(TrainingConfig.model_fields)
-    assert presets == set(PRESETS)
+    assert listed(DOCS / "training.md", "## Presets", "\n## ") == set(PRESETS)
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_tables_of_benchmarks_are_those_of_their_files(file):
+    page, result = file.with_suffix(".md").read_text(), json.loads(file.read_text())
+    assert with_table(page, result) == page
+    for row in result["rows"]:
+        assert row["ratio"] == pytest.approx(row["ours"] / row["reference"], rel=0.02)  # of three digits each
+
+
+def test_there_are_benchmarks():
+    assert len(BENCHMARKS) >= 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)]+)\)", FENCE.sub("", page.read_text())):
         if not target.startswith("http"):
             assert (page.parent / target.partition("#")[0]).exists(), target

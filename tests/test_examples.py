@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from printed import FEW, shortened
 
 import pspgan as psp
 from pspgan.classification import NetworkClassifier
@@ -11,9 +12,22 @@ from pspgan.classification import NetworkClassifier
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
+@pytest.fixture
+def run_shortened(run_script, tmp_path):
+    """Runs an example in which sizes are cut; gives what it printed."""
+
+    def run(name, replacements, *arguments):
+        script = tmp_path / name
+        script.write_text(shortened((EXAMPLES / name).read_text(), replacements))
+        return run_script(script, *arguments)
+
+    return run
+
+
 def test_every_example_is_tested_here():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
         "augment_classifier",
+        "foreign_pipeline",
         "other_material",
         "own_images",
         "simulated_steel",
@@ -52,8 +66,16 @@ def test_augment_classifier(run_script, tmp_path):
 
 
 @pytest.mark.slow
-def test_simulated_steel(run_script, tmp_path):
-    printed = run_script(EXAMPLES / "simulated_steel.py")
+def test_simulated_steel(run_shortened, tmp_path):
+    printed = run_shortened(
+        "simulated_steel.py",
+        {
+            "n=360, size=64, seed=0": (f"n=60, size=64, seed=0, conditions={FEW}", 1),
+            "images=1_000": ("images=128", 1),
+            '"700-5-Q", "800-90-Q", "800-24H-Q", "970-5-FC"]': ('"800-90-Q", "800-24H-Q", "970-5-FC"]', 1),
+            "n=8, out": ("n=4, out", 1),
+        },
+    )
     assert "850-6H-Q: never observed in training" in printed
     out = tmp_path / "simulated_steel"
     for name in ("gallery.png", "side_by_side.png", "coarsening.png"):
@@ -61,12 +83,23 @@ def test_simulated_steel(run_script, tmp_path):
     assert (out / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_uhcsdb(run_script, tmp_path, shared):
-    printed = run_script(EXAMPLES / "uhcsdb.py", shared / "uhcsdb")
-    assert "429 micrographs, 21 combinations, 25 specimens" in printed
-    assert "249 tiles of 256 x 256 px at 0.1 um/px, from 140 images" in printed
-    assert "show the same place" in printed
+def test_uhcsdb(run_script, tmp_path, few_of_uhcsdb):
+    printed = run_script(EXAMPLES / "uhcsdb.py", few_of_uhcsdb)
+    assert "39 micrographs, 11 combinations, 13 specimens" in printed
+    assert "tiles of 256 x 256 px at 0.1 um/px" in printed
     assert (tmp_path / "uhcsdb_example" / "real_beside_simulated.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_foreign_pipeline(run_shortened, tmp_path):
+    printed = run_shortened("foreign_pipeline.py", {"STEPS = 1500": ("STEPS = 60", 1), "n=320": ("n=80", 1)})
+    assert "step 60: discriminator" in printed
+    apart, among_real = (float(line.split()[-1]) for line in printed.splitlines() if " from real: " in line)
+    assert apart > among_real  # after sixty steps
+    if "PyMKS is not installed" not in printed:
+        (difference,) = (line.split()[-1] for line in printed.splitlines() if "differ by at most" in line)
+        assert float(difference) < 1e-10
+    assert (tmp_path / "foreign_pipeline" / "components.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from .damage import COMPRESSORS
 from .opening import pending
 from .schema import IMAGES, SCHEMA, SCHEMA_VERSION, EnsembleError, validate
 
-SHARD = 256  # micrographs a shard
+SHARD = 256  #: micrographs a shard
 # Small micrographs share a chunk, up to this many and up to as many as have the pixels of one of 256 px: on a
 # chunk of its own, zarr spends a sixth of the time that a GAN spends on a micrograph of 64 px.
 _MOST_A_CHUNK, _CHUNK_PIXELS = 16, 2**16

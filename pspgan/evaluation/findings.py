@@ -151,7 +151,12 @@ def _diversity(whole: pd.DataFrame) -> Finding:
 def _memorisation(whole: pd.DataFrame) -> Finding:
     rows = whole[whole["kind"] == "memorisation"]
     if rows.empty:
-        return Finding("memorisation", "cannot tell", "There is one real micrograph.", "two are needed")
+        return Finding(
+            "memorisation",
+            "cannot tell",
+            "There is one real micrograph, or none that training has seen.",
+            "give the whole ensemble with its split, not the part that was held out",
+        )
     copied, words = False, []
     for name in ("pixels", "features"):
         several = rows[rows["quantity"].str.startswith(name)]

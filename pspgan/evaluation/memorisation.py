@@ -82,9 +82,12 @@ def memorisation(
         rng: draws them, and the micrographs that are looked for.
 
     Returns:
-        The lines, and the most alike pairs, the worst first.
+        The lines, and the most alike pairs, the worst first. Neither where training has seen none of the real
+        micrographs; no line ``features`` where it has seen none of their conditions.
     """
     seen = np.flatnonzero(training)
+    if not len(seen):
+        return [], []
     sources = reduced(ensembles[0], reduction, seen)
     shape = gen.micrograph.shape[1:]
     n = min(_MOST, max(2, affordable(shape, sources) // 2))
@@ -102,15 +105,16 @@ def memorisation(
     lines = _held_against("pixels", matches[0].correlation[: len(mine)], found, real.take(its), splits, rng)
 
     tiles = np.isin(real.image, seen)
-    features = [
-        np.hstack([values / np.sqrt(values.shape[1]) for values in one.spaces.values()])
-        for one in (real, gen)
-    ]
-    own = _others(real, ensembles[0], real.image[tiles])
-    apart = pairwise_distances(features[0], features[0][tiles])
-    nearest = [-np.where(mask, apart, np.inf).min(axis=1) for mask in own]
-    to_gen = -pairwise_distances(features[1], features[0][tiles]).min(axis=1)
-    lines += _held_against("features", to_gen, nearest, real, splits, rng)
+    if tiles.any():
+        features = [
+            np.hstack([values / np.sqrt(values.shape[1]) for values in one.spaces.values()])
+            for one in (real, gen)
+        ]
+        own = _others(real, ensembles[0], real.image[tiles])
+        apart = pairwise_distances(features[0], features[0][tiles])
+        nearest = [-np.where(mask, apart, np.inf).min(axis=1) for mask in own]
+        to_gen = -pairwise_distances(features[1], features[0][tiles]).min(axis=1)
+        lines += _held_against("features", to_gen, nearest, real, splits, rng)
     worst = np.argsort(-matches[0].correlation[: len(mine)])[:_PAIRS]
     return lines, [_pair(q, mine[q], matches[0], queries, sources, seen, gen, ensembles) for q in worst]
 

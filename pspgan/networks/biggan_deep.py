@@ -42,7 +42,7 @@ DISCRIMINATOR_STAGES = {
     64: ((1, 2), (2, 4), (4, 8), (8, 16)),
     32: ((4, 4), (4, 4), (4, 4)),
 }
-RESOLUTIONS = tuple(sorted(GENERATOR_STAGES))
+RESOLUTIONS = tuple(sorted(GENERATOR_STAGES))  #: sides of a micrograph that there are networks for, px
 
 
 def _check(resolution: int, ch: int, attention: str) -> None:

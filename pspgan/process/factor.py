@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Value = float | str
+Value = float | str  #: of a factor: a number in its unit if ordinal, the name of a level if nominal
 
 # Letters that may follow a number in the notation ("24H"), as multiples of the factor's unit.
 _SUFFIXES: dict[str, dict[str, float]] = {

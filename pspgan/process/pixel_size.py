@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from .factor import Factor
 
-PIXEL_SIZE = "pixel_size"
+PIXEL_SIZE = "pixel_size"  #: name of the factor that the pixel size is where an ensemble has several
 
 _AT = re.compile(r"\s*(?:@|\bat\b)\s*(\d+(?:\.\d+)?)\s*(?:[uµμ]m(?:/px)?)?$")
 

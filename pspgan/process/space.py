@@ -14,6 +14,7 @@ import numpy as np
 from .factor import ConditionError, Factor, Value
 from .pixel_size import PIXEL_SIZE, check_pixel_size, hyphenated, pixel_size_factor
 
+#: What names a condition: itself, its notation, or values by factor, by name or in the order of factors.
 ConditionLike = "ProcessCondition | str | Mapping[str, Value] | Sequence[Value]"
 
 

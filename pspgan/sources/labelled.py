@@ -16,6 +16,8 @@ from .imaging import ImageError, read_grey
 from .rows import Row, SourceError, read_table
 from .summary import some
 
+__all__ = ["LabelledMicrographs", "read"]
+
 
 @dataclass(frozen=True)
 class LabelledMicrographs:

@@ -17,6 +17,7 @@ R = 8.314462618e-3  # gas constant, kJ/(mol K)
 _KELVIN = 273.15
 _A1 = 727.0  # degC, eutectoid temperature of Fe-C
 
+#: Factors and levels of the simulated steel.
 SPACE = ProcessSpace(
     (
         Factor("temperature", (700, 750, 800, 900, 970, 1100), "ordinal", unit="degC"),
@@ -25,8 +26,8 @@ SPACE = ProcessSpace(
     )
 )
 
-# 23 of the 120 combinations: every level occurs, no factor decides another, and 97 stay unseen.
 # fmt: off
+#: 23 of the 120 combinations: every level occurs, no factor decides another, and 97 stay unseen.
 CONDITIONS = (
     "700-5-Q", "700-480-Q", "750-5-Q", "750-1440-Q",
     "800-5-Q", "800-90-Q", "800-480-Q", "800-1440-Q", "800-5100-Q", "800-90-FC", "800-90-AR",

@@ -24,6 +24,8 @@ from .rows import Row, Rows, SourceError, read_table
 from .summary import left_out_lines
 from .tiles import Tiling, take
 
+__all__ = ["read"]
+
 _NO_SPECIMEN = (
     "no specimen column: every image counts as a specimen of its own, "
     "so scores cannot be grouped by physical sample"

@@ -29,9 +29,12 @@ from .rows import Row, Rows, SourceError, read_sqlite, read_table
 from .summary import left_out_lines
 from .tiles import Tiling, take
 
+__all__ = ["ATTRIBUTION", "COOLING", "LICENCE", "MICROCONSTITUENTS", "read"]
+
 METADATA = ("microstructures.sqlite", "uhcs-metadata.csv")  # looked for in this order
 FRAME = (522, 645)  # rows and columns of an original file; the instrument bar fills its last 38 rows
 BAR = 38
+#: Labels of the primary microconstituent.
 MICROCONSTITUENTS = (
     "spheroidite",
     "network",
@@ -41,8 +44,10 @@ MICROCONSTITUENTS = (
     "martensite",
     "pearlite+widmanstatten",
 )
+#: Spelling of a cooling in the database -> level of the factor.
 COOLING = {"Q": "Q", "WQ": "Q", "WQ-2C": "Q", "WC": "Q", "FC": "FC", "AR": "AR", "650-1H": "650-1H"}
-LICENCE = "CC BY 3.0 US"
+LICENCE = "CC BY 3.0 US"  #: of the micrographs; stores carry it
+#: Whom to name, and what to cite; stores carry it.
 ATTRIBUTION = (
     "Hecht, DeCost, Francis, Holm, Picard, Webler: Ultrahigh Carbon Steel Micrographs, hdl 11256/940; "
     "described in DeCost et al., Integrating Materials and Manufacturing Innovation 6, 197-205 (2017), "

@@ -128,7 +128,7 @@ _QUICK: dict[str, Any] = {
     "attention": "none",
 }
 
-# What each preset changes of the class defaults, and why.
+#: What each preset changes of the class defaults of `TrainingConfig`, and why.
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper to the letter: its code draws the temperature, time and cooling of a fake independently.
     "paper": {"epochs": 6000, "fake_conditions": "independent"},

@@ -37,14 +37,12 @@ _FILES = (
 class Run:
     """A training's folder.
 
-    | file | what |
-    |---|---|
-    | ``config.json`` | settings, process space, data set, what it started from, and package version |
-    | ``log.jsonl``, ``tensorboard/`` | losses, throughput, figures of the samples, warnings |
-    | ``metrics.jsonl`` | figures of the samples condition by condition |
-    | ``samples/`` | grids of real and generated micrographs as training went on |
-    | ``checkpoints/`` | the newest two states, to resume from, and that of the best samples |
-    | ``generator.safetensors`` | the averaged generator, for `pspgan.load` |
+    - ``config.json``: settings, process space, data set, what it started from, and package version
+    - ``log.jsonl``, ``tensorboard/``: losses, throughput, figures of the samples, warnings
+    - ``metrics.jsonl``: figures of the samples condition by condition
+    - ``samples/``: grids of real and generated micrographs as training went on
+    - ``checkpoints/``: the newest two states, to resume from, and that of the best samples
+    - ``generator.safetensors``: the averaged generator, for `pspgan.load`
     """
 
     folder: Path

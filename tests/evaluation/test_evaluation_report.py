@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pspgan import evaluate, figures, write_ensemble, write_evaluation, write_report
 from pspgan.cli import app
-from pspgan.ensemble import EnsembleError, space_of, split
+from pspgan.ensemble import EnsembleError, part_of, space_of, split
 from pspgan.evaluation.fidelity import FEATURE_KINDS
 from pspgan.evaluation.findings import findings
 from pspgan.process import ProcessSpace
@@ -134,6 +134,31 @@ class TestText:
             assert verdicts(row, value) == expected, table.loc[row, "kind"]
         table.loc[3, ["real", "real_low", "real_high"]] = 0.97, 0.8, 1.1
         assert verdicts()[2] == "cannot tell"
+
+
+class TestHeldOutConditions:
+    """Nothing that training has seen is of these conditions."""
+
+    @pytest.fixture(scope="class")
+    def parted(self, real):
+        return split(real, "condition", held_out=0.3)
+
+    @pytest.fixture(scope="class")
+    def unseen(self, parted):
+        return generated(sorted(set(part_of(parted, "held_out")["condition"].values.tolist())))
+
+    def test_copies_are_looked_for_in_what_training_has_seen(self, parted, unseen):
+        table = evaluate(parted, unseen, splits=3).table
+        held = set(table.loc[table["kind"] == "memorisation", "quantity"])
+        assert held == {"pixels", "pixels_same_specimen"}
+        assert "held_out" in set(table["part"])
+        assert "train" not in set(table["part"])
+
+    def test_without_what_training_has_seen(self, parted, unseen):
+        found = evaluate(part_of(parted, "held_out"), unseen, splits=3)
+        (finding,) = (one for one in found.findings if one.subject == "memorisation")
+        assert finding.verdict == "cannot tell"
+        assert "with its split" in finding.caveat
 
 
 class TestRefused:

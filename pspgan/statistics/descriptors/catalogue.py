@@ -14,7 +14,7 @@ class Descriptor(NamedTuple):
     power: int
 
 
-# In the order of variables, tables and figures.
+#: Name -> label and power of length, in the order of variables, tables and figures.
 DESCRIPTORS = {
     "area_fraction": Descriptor("area fraction", 0),
     "particle_density": Descriptor("particles an area", -2),

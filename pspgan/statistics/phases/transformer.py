@@ -24,7 +24,7 @@ METHODS = {
     "primitive": ("n_phases", "low", "high"),
     "classifier": ("classifier",),
 }
-CLASSIFIER = "classifier.safetensors"  # name of the copy that stores and linkages keep
+CLASSIFIER = "classifier.safetensors"  #: name of the copy that stores and linkages keep
 BACKGROUND = 16.0  # px, standard deviation of the mean above which Otsu's thresholds are taken
 WINDOW = 31  # px, side of the surroundings of a local threshold
 _DEFAULTS = {
