@@ -8,7 +8,9 @@ PIP_FLAGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt $(PIP_FLAGS)
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt $(PIP_FLAGS)
+CLEAN := build/clean
+CLEAN_INSTALL = $(PIP_INSTALL:$(BIN)/%=$(CLEAN)/env/bin/%)
 NATIVE_SOURCES := $(wildcard csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu csrc/*/*.cuh)
 CMAKE_BUILD := build/cmake
 CORES := $(shell nproc 2>/dev/null || echo 2)
@@ -17,7 +19,7 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-native lint clean
+.PHONY: help install demo docs test test-native lint dist wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +56,19 @@ docs: install ## the documentation as a site, into build/docs/
 
 lint: install ## ruff
 	@$(BIN)/ruff check .
+
+dist: install ## sdist and wheel into dist/, their contents, tag and ABI checked
+	@$(BIN)/python tests/distribution/build_and_check.py dist
+
+wheel: install ## the same from scratch, the wheel from the sdist, and tried in an environment of its own
+	@$(BIN)/python tests/distribution/build_and_check.py dist --from-sdist
+	rm -rf $(CLEAN)
+	$(PYTHON) -m venv $(CLEAN)/env
+	cp -r tests/plugins/steel-scans tests/plugins/particle-sides $(CLEAN)
+	$(CLEAN_INSTALL) torch
+	$(CLEAN_INSTALL) dist/pspgan-*.whl
+	$(CLEAN_INSTALL) --no-deps $(CLEAN)/steel-scans $(CLEAN)/particle-sides
+	@PATH="$(abspath $(CLEAN))/env/bin:$$PATH" $(CLEAN)/env/bin/python -I tests/distribution/smoke.py --with-plugins
 
 clean: ## remove .venv, builds and caches
 	rm -rf $(VENV) build dist *.egg-info pspgan/*.so .pytest_cache .ruff_cache

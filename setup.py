@@ -36,6 +36,10 @@ COMPILE_ARGS = [
 ]
 NVCC_ARGS = ["-std=c++20", "-O3", "-Xcompiler=-fvisibility=hidden"]
 
+# Objects stay where the next build finds them, and ninja knows which are out of date: after an installation a
+# wheel costs no second compilation.
+OBJECTS = "build/native"
+
 # Compute capabilities of A100, H100, B200, RTX 50; the last one's PTX serves later GPUs. Without a list torch
 # would take those of the builder's own, who often has none.
 DEFAULT_GPUS = ((8, 0), (9, 0), (10, 0), (12, 0))
@@ -182,7 +186,14 @@ def native_operators() -> dict:
             "Install torch first, then `pip install --no-build-isolation .`\n"
             "(pip's isolated build would download another torch and build against that one)."
         )
-    return {"ext_modules": extensions(with_cuda), "cmdclass": {"build_ext": BuildExtension}}
+
+    class BuildIntoOneFolder(BuildExtension):
+        # An option of setup() would be forgotten where bdist_wheel initialises its commands again.
+        def finalize_options(self) -> None:
+            self.build_temp = self.build_temp or OBJECTS
+            super().finalize_options()
+
+    return {"ext_modules": extensions(with_cuda), "cmdclass": {"build_ext": BuildIntoOneFolder}}
 
 
 if __name__ == "__main__":

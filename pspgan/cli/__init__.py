@@ -12,6 +12,7 @@ import typer
 from .. import __version__
 from ..wording import quoted
 from . import analysis, classifying, data, evaluating, learning, linking, phases
+from .importing import SourcesGroup
 from .terminal import Outcome, speaking, speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
@@ -42,7 +43,9 @@ app = typer.Typer(
     Exit codes: 0 done, 1 an error, told in one line, 2 a wrong command line, 130 stopped by Ctrl-C.
     """,
 )
-sources_app = typer.Typer(no_args_is_help=True, help="Turn micrographs and their metadata into an ensemble.")
+sources_app = typer.Typer(
+    cls=SourcesGroup, no_args_is_help=True, help="Turn micrographs and their metadata into an ensemble."
+)
 app.add_typer(sources_app, name="import")
 sources_app.command("uhcsdb")(speaking(data.import_uhcsdb))
 sources_app.command("table")(speaking(data.import_table))

@@ -46,6 +46,12 @@ def stats(
     zone: Annotated[
         str | None, typer.Option(help="Network and particles, NAME,NAME: measure the zone between them.")
     ] = None,
+    plugins: Annotated[
+        str | None,
+        typer.Option(
+            help="Descriptors of other packages, NAME,... or none; default: all that are installed."
+        ),
+    ] = None,
     engine: Annotated[str, typer.Option(help="native or pymks.")] = "native",
     scheduler: Scheduler = "threads",
     workers: Workers = None,
@@ -72,6 +78,7 @@ def stats(
         phases=phases_from(phases, n_phases, thresholds, background, window),
         correlations=pairs(correlations),
         zone=zone if zone is None else tuple(listed(zone)),  # type: ignore[arg-type]
+        plugins=[] if plugins == "none" else listed(plugins),
         engine=engine,
         scheduler=scheduler,
         workers=workers,

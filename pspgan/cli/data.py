@@ -65,7 +65,7 @@ def import_uhcsdb(
         crop=options.parse_crop(crop) if crop is not None else None,
         tile=options.tiling(tile, um_per_px, enlarge),
     )
-    return _written(dataset, out, overwrite, f"pspgan inspect {shlex.quote(str(out))} -o inspection")
+    return written(dataset, out, overwrite, f"pspgan inspect {shlex.quote(str(out))} -o inspection")
 
 
 def import_table(
@@ -131,7 +131,7 @@ def import_table(
         licence=licence,
         attribution=attribution,
     )
-    return _written(dataset, out, overwrite, f"pspgan inspect {shlex.quote(str(out))} -o inspection")
+    return written(dataset, out, overwrite, f"pspgan inspect {shlex.quote(str(out))} -o inspection")
 
 
 def simulate(
@@ -173,7 +173,7 @@ def simulate(
         framing=framing,  # type: ignore[arg-type]
         workers=workers,
     )
-    return _written(dataset, out, overwrite, f"pspgan train {shlex.quote(str(out))} --preset demo -o run")
+    return written(dataset, out, overwrite, f"pspgan train {shlex.quote(str(out))} --preset demo -o run")
 
 
 def inspect(
@@ -239,7 +239,8 @@ def split(
     )
 
 
-def _written(dataset: xr.Dataset, out: Path, overwrite: bool, then: str) -> Outcome:
+def written(dataset: xr.Dataset, out: Path, overwrite: bool, then: str) -> Outcome:
+    """What came of writing an ensemble."""
     from ..ensemble import write_ensemble
     from ..sources import describe
 

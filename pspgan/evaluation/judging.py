@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from ..ensemble import open_ensemble, part_of, space_of
-from ..statistics import Phases, StatisticsError, open_statistics, stored_phases
+from ..statistics import Phases, StatisticsError, open_statistics, settings_of, stored_phases
 from ..statistics.phases import phases_of
 from .consistency import consistency
 from .feature_spaces import add_spaces
@@ -42,10 +42,12 @@ def evaluate(
 
     Both are brought to the same pixel and field first (`pspgan.evaluation.matching.match`); tiles are cut
     into phases and measured alike, and lengths are in those pixels (where the pixel size is a factor, of the
-    size that the condition says; averages over conditions then mix them). Real micrographs of a condition are
-    split in random halves, by specimen where there are several, else by micrograph; ``generated`` is a figure
-    of generated micrographs beside a half, ``real`` that of the other half beside it, at the same number of
-    tiles. Kinds of figure:
+    size that the condition says; averages over conditions then mix them). Descriptors of other packages are
+    those in the statistics of the store of ``real``; where there are no statistics, all installed ones.
+
+    Real micrographs of a condition are split in random halves, by specimen where there are several, else by
+    micrograph; ``generated`` is a figure of generated micrographs beside a half, ``real`` that of the other
+    half beside it, at the same number of tiles. Kinds of figure:
 
     * ``distance``: between the mean two-point statistics (root mean square over all vectors), or between the
       distributions of a descriptor (Wasserstein-1, in its unit). Intervals span the splits.
@@ -82,6 +84,7 @@ def evaluate(
         ValueError: no condition is in both, or a number makes no sense.
         EnsembleError: pixels or process spaces that cannot be made alike, or a specimen that is in both parts
             of the split.
+        PluginError: a descriptor of another package is not there or fails.
     """
     if splits < 1 or limit < 2:
         raise ValueError(f"splits {splits} and limit {limit}: one split and two tiles are the fewest")
@@ -97,7 +100,7 @@ def evaluate(
     rng = np.random.default_rng([seed, 1])
     tiles, notes = _tiles(opened, common, limit, rng)
     settings = _phases(opened[0], phases)
-    of_real, of_gen = measured(tiles, settings)
+    of_real, of_gen = measured(tiles, settings, _plugins(opened[0]))
     add_spaces(of_real, of_gen, settings, seed)
 
     tables = [compare(of_real, of_gen, splits, seed, "evaluation").assign(part="all")]
@@ -163,6 +166,14 @@ def _phases(real: xr.Dataset, phases: Phases | str | os.PathLike | None) -> Phas
         return phases_of(phases)
     try:
         return stored_phases(open_statistics(real))
+    except StatisticsError:
+        return None
+
+
+def _plugins(real: xr.Dataset) -> list[str] | None:
+    """Descriptors of other packages in the statistics of a store; None, for all, where there are none."""
+    try:
+        return list(settings_of(open_statistics(real))["plugins"])
     except StatisticsError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,11 @@ class Sample:
         return "micrograph", np.unique(self.image, return_inverse=True)[1]
 
 
-def measured(tiles: list[xr.Dataset], phases: Phases | None) -> tuple[Sample, Sample]:
+def measured(
+    tiles: list[xr.Dataset], phases: Phases | None, plugins: Sequence[str] | None
+) -> tuple[Sample, Sample]:
     """Measure tiles of real and generated micrographs alike; feature spaces are still empty."""
-    statistics = measure_statistics(*tiles, phases=phases)
+    statistics = measure_statistics(*tiles, phases=phases, plugins=plugins)
     names = [
         name
         for name in descriptor_names(statistics[0], "px")

@@ -1,6 +1,16 @@
 """What micrographs look like, in numbers: phases, two-point statistics and descriptors of ensembles."""
 
-from .descriptors import DESCRIPTORS, descriptor_names, descriptors, distributions, grain_size_number
+from .descriptors import (
+    DESCRIPTOR_PLUGINS,
+    DESCRIPTORS,
+    InstalledDescriptor,
+    Particles,
+    PluginDescriptor,
+    descriptor_names,
+    descriptors,
+    distributions,
+    grain_size_number,
+)
 from .measure import StatisticsError, common_settings, measure_statistics
 from .phases import CLASSIFIER, Phases, PixelClassifier, one_hot, segment
 from .profiles import (
@@ -18,10 +28,14 @@ from .two_point import two_point_statistics
 __all__ = [
     "CLASSIFIER",
     "DESCRIPTORS",
+    "DESCRIPTOR_PLUGINS",
     "Descriptors",
     "Flatten",
+    "InstalledDescriptor",
+    "Particles",
     "Phases",
     "PixelClassifier",
+    "PluginDescriptor",
     "StatisticsError",
     "TextureFeatures",
     "TwoPointStatistics",

@@ -20,7 +20,7 @@ import xarray as xr
 
 from .. import __version__
 from ..sources.imaging import area_average
-from .descriptors import check_zone, descriptors, distributions
+from .descriptors import check_zone, chosen_plugins, descriptors, distributions, recorded_plugins
 from .phases import Phases, phases_of
 from .two_point import ENGINES, import_pymks, largest_cutoff, two_point_statistics
 
@@ -42,6 +42,7 @@ def common_settings(
     phases: Phases | str | os.PathLike = "otsu",
     correlations: Sequence[tuple[int, int]] | None = None,
     zone: tuple[str, str] | None = None,
+    plugins: Sequence[str] | None = None,
     engine: str = "native",
 ) -> dict[str, Any]:
     """Settings with which all these ensembles can be measured; the arguments are `compute_statistics`'s.
@@ -49,6 +50,7 @@ def common_settings(
     Raises:
         StatisticsError: an ensemble is empty or too small, its reduction does not divide the asked one, or a
             setting is none that can be chosen.
+        PluginError: a descriptor of another package is not there or does not work.
     """
     if not ensembles:
         raise StatisticsError("no ensemble was given: pspgan stats real.zarr gen.zarr")
@@ -71,6 +73,13 @@ def common_settings(
         raise StatisticsError(
             f"cutoff {cutoff} does not fit: {name} allows 0 to {limit} at reduction {reduction}"
         )
+    chosen = chosen_plugins(plugins)
+    for ensemble in ensembles:
+        if both := chosen.keys() & ensemble.coords:
+            raise StatisticsError(
+                f'{_name(ensemble)}: "{min(both)}" is one of its coordinates, and a descriptor of '
+                f"{chosen[min(both)]['distribution']}; measure without: --plugins none, or NAME,... of others"
+            )
     return {
         "reduction": int(reduction),
         "cutoff": min(limit, LONGEST_CUTOFF) if cutoff is None else int(cutoff),
@@ -78,6 +87,7 @@ def common_settings(
         "names": list(phases.names),
         "correlations": _pairs(correlations, phases.names),
         "zone": None if zone is None else list(zone),
+        "plugins": chosen,
         "periodic": False,
         "engine": engine,
         "version": __version__,
@@ -85,7 +95,10 @@ def common_settings(
 
 
 def measure_statistics(
-    *ensembles: xr.Dataset, settings: Mapping[str, Any] | None = None, phases: Phases | None = None
+    *ensembles: xr.Dataset,
+    settings: Mapping[str, Any] | None = None,
+    phases: Phases | None = None,
+    plugins: Sequence[str] | None = None,
 ) -> list[xr.Dataset]:
     """Compute in memory what `compute_statistics` writes, of datasets that need not lie in a store.
 
@@ -94,17 +107,20 @@ def measure_statistics(
         settings: as `settings_of` reads them, to measure as other statistics were measured; by default those
             of `common_settings`.
         phases: how micrographs become phases; by default as the settings say, or Otsu's method.
+        plugins: where there are no settings, descriptors of other packages to measure; by default all that
+            are installed.
 
     Returns:
         One dataset an ensemble, as `open_statistics` gives it.
 
     Raises:
         StatisticsError: an ensemble cannot be measured with these settings.
+        PluginError: a descriptor of another package is not there or fails.
     """
     if settings is None:
-        settings = common_settings(ensembles, phases=phases or "otsu")
+        settings = common_settings(ensembles, phases=phases or "otsu", plugins=plugins)
     else:
-        common_settings(ensembles, reduction=settings["reduction"], cutoff=settings["cutoff"])
+        common_settings(ensembles, reduction=settings["reduction"], cutoff=settings["cutoff"], plugins=())
     phases = phases or Phases.from_settings(settings["phases"])
     return [
         with_conditions(
@@ -168,7 +184,9 @@ def _measure(
     )
     zone = settings["zone"] and tuple(settings["zone"])
     lengths = distributions(phase, scale, phases=names, longest=max(cutoff, 1)).drop_vars("um_per_px")
-    return lengths.assign(two_point=two_point, **descriptors(phase, scale, phases=names, zone=zone).data_vars)
+    plugins = recorded_plugins(settings.get("plugins", {}))  # a linkage of an earlier release names none
+    numbers = descriptors(phase, scale, phases=names, zone=zone, plugins=plugins)
+    return lengths.assign(two_point=two_point, **numbers.data_vars)
 
 
 def with_conditions(statistics: xr.Dataset, ensemble: xr.Dataset, settings: Mapping[str, Any]) -> xr.Dataset:

@@ -25,7 +25,9 @@ from .phases import CLASSIFIER, Phases, phases_of
 from .streaming import GROUP, write_statistics
 
 # Settings that must agree between statistics that are compared.
-COMPARED = ("reduction", "cutoff", "phases", "correlations", "zone", "periodic")
+COMPARED = ("reduction", "cutoff", "phases", "correlations", "zone", "plugins", "periodic")
+
+_NO_PLUGINS: dict[str, Any] = {"plugins": {}}  # what settings of earlier releases do not say
 
 
 def compute_statistics(
@@ -35,6 +37,7 @@ def compute_statistics(
     phases: Phases | str | os.PathLike = "otsu",
     correlations: Sequence[tuple[int, int]] | None = None,
     zone: tuple[str, str] | None = None,
+    plugins: Sequence[str] | None = None,
     engine: str = "native",
     scheduler: str = "threads",
     workers: int | None = None,
@@ -57,6 +60,8 @@ def compute_statistics(
             classifier.
         correlations: pairs of phases; by default each phase but the first with itself.
         zone: names of the network and of the particles beside it, to measure the denuded zone between them.
+        plugins: descriptors of other packages to measure as well, by name; by default all that are installed.
+            ``attrs["settings"]`` keep their packages and versions.
         engine: ``"native"`` or ``"pymks"``, see `two_point_statistics`. Where PyMKS can be imported, a few
             micrographs of each store are computed by both, and ``attrs["pymks_max_deviation"]`` keeps how far
             they differ.
@@ -73,6 +78,7 @@ def compute_statistics(
         StatisticsError: an ensemble is empty or too small, its reduction does not divide the asked one, or a
             cutoff, phase, correlation, zone or engine does not fit.
         EnsembleError: a store is no ensemble, half-written or damaged.
+        PluginError: a descriptor of another package is not there or fails.
         ValueError: no such scheduler, or no number of workers.
     """
     ensembles = [open_ensemble(store) for store in stores]
@@ -83,6 +89,7 @@ def compute_statistics(
         phases=phases,
         correlations=correlations,
         zone=zone,
+        plugins=plugins,
         engine=engine,
     )
     check_scheduler(scheduler, workers)
@@ -151,7 +158,7 @@ def open_statistics(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
 
 def settings_of(statistics: xr.Dataset) -> dict[str, Any]:
     """The settings that statistics were computed with."""
-    return json.loads(statistics.attrs["settings"])
+    return _NO_PLUGINS | json.loads(statistics.attrs["settings"])
 
 
 def stored_phases(statistics: xr.Dataset) -> Phases:
@@ -204,4 +211,4 @@ def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
     phases = dict(settings["phases"])
     if "classifier" in phases:
         phases["classifier"] = {k: v for k, v in phases["classifier"].items() if k != "path"}
-    return {**settings, "phases": phases}
+    return _NO_PLUGINS | {**settings, "phases": phases}

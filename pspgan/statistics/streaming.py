@@ -21,6 +21,7 @@ import zarr
 
 from ..ensemble import SHARD, EnsembleError
 from ..ensemble.damage import COMPRESSORS, read
+from ..plugins import PluginError
 from ..progress import progress_bar
 from ..scheduling import run_parts
 from .measure import attributes, factor_of, measure, pymks_deviation
@@ -58,6 +59,7 @@ def write_statistics(
 
     Raises:
         EnsembleError: a micrograph cannot be read; nothing is left behind.
+        PluginError: a descriptor of another package fails; nothing is left behind.
     """
     partial, final, replaced = (path / name for name in (_PARTIAL, GROUP, _REPLACED))
     shutil.rmtree(replaced, ignore_errors=True)
@@ -77,7 +79,7 @@ def write_statistics(
         with bar:
             for count in run_parts(_measure_shard, parts, scheduler, workers):
                 bar.update(count)
-    except EnsembleError:
+    except (EnsembleError, PluginError):
         shutil.rmtree(partial, ignore_errors=True)
         raise
     if (partial / _PACKED).exists():  # else a call that was killed has come as far

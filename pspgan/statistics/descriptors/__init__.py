@@ -6,12 +6,26 @@ different size can be compared. NaN stands for a field without what is measured.
 
 from .catalogue import DESCRIPTORS, descriptor_names
 from .describe import check_zone, descriptors, distributions, grain_size_number
+from .particles import Particles
+from .plugged import (
+    DESCRIPTOR_PLUGINS,
+    InstalledDescriptor,
+    PluginDescriptor,
+    chosen_plugins,
+    recorded_plugins,
+)
 
 __all__ = [
     "DESCRIPTORS",
+    "DESCRIPTOR_PLUGINS",
+    "InstalledDescriptor",
+    "Particles",
+    "PluginDescriptor",
     "check_zone",
+    "chosen_plugins",
     "descriptor_names",
     "descriptors",
     "distributions",
     "grain_size_number",
+    "recorded_plugins",
 ]

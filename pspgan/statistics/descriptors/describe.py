@@ -20,6 +20,7 @@ from .connectivity import connectivity, euler_number_density
 from .interface import correlation_length, specific_interface_area
 from .lamellae import interlamellar_spacing
 from .particles import Particles, mean_equivalent_diameter, nearest_neighbour_distance, particle_density
+from .plugged import InstalledDescriptor
 from .zones import denuded_zone_width
 
 PHASES = ("dark", "bright")
@@ -31,6 +32,7 @@ def descriptors(
     *,
     phases: Sequence[str] = PHASES,
     zone: tuple[str, str] | None = None,
+    plugins: Sequence[InstalledDescriptor] = (),
 ) -> xr.Dataset:
     """Measure every field.
 
@@ -41,26 +43,40 @@ def descriptors(
             more each of the others.
         zone: names of the phases that are the network and the particles beside it, to measure the denuded
             zone between them.
+        plugins: descriptors of other packages to measure as well, `InstalledDescriptor.named` each.
 
     Returns:
-        A (sample,) float64 variable a descriptor of `DESCRIPTORS`, in pixels, and under ``<name>_um`` the
-        same in micrometres (NaN where the pixel size is unknown). Of more than two phases the name has that
-        of the phase, ``<name>_<phase>`` and ``<name>_<phase>_um``, and there is an area fraction of phase 0.
-        ``attrs`` have ``long_name``, ``units``, ``descriptor`` and ``phase``. NaN says that there was nothing
-        to measure.
+        A (sample,) float64 variable a descriptor of `DESCRIPTORS` and of ``plugins``, in pixels, and under
+        ``<name>_um`` the same in micrometres (NaN where the pixel size is unknown). Of more than two phases
+        the name has that of the phase, ``<name>_<phase>`` and ``<name>_<phase>_um``, and there is an area
+        fraction of phase 0.
+        ``attrs`` have ``long_name``, ``units``, ``descriptor`` and ``phase``, and of one of ``plugins`` also
+        ``package``. NaN says that there was nothing to measure.
 
     Raises:
         ValueError: ``phase``, ``um_per_px``, ``phases`` or ``zone`` do not fit.
+        PluginError: one of ``plugins`` fails.
     """
     phase, scale, names = _checked(phase, um_per_px, phases)
     variables = {}
     for index, name in enumerate(names):
         if index == 0 and len(names) == 2:
             continue
-        inside = phase == index
-        measured = {"area_fraction": inside.mean(axis=(1, 2))} if index == 0 else _measured(inside, scale)
-        for descriptor, values in measured.items():
-            variables |= _variables(descriptor, values, scale, name, suffixed=len(names) > 2)
+        inside, suffixed = phase == index, len(names) > 2
+        if index == 0:
+            variables |= _variables("area_fraction", inside.mean(axis=(1, 2)), scale, name, suffixed=suffixed)
+            continue
+        particles = Particles.of(inside)
+        for descriptor, values in _measured(inside, particles, scale).items():
+            variables |= _variables(descriptor, values, scale, name, suffixed=suffixed)
+        for one in plugins:
+            values = one(inside, particles)
+            more = _variables(one.plugin.name, values, scale, name, suffixed=suffixed, by=one)
+            if both := more.keys() & variables:
+                raise ValueError(
+                    f"{one.plugin} gives {min(both)}, which is measured already; rename the phase {name}"
+                )
+            variables |= more
     if zone is not None:
         network, particles = (phase == names.index(name) for name in check_zone(zone, names))
         width = denuded_zone_width(network, particles)
@@ -127,9 +143,8 @@ def grain_size_number(mean_intercept_um: np.ndarray | float) -> np.ndarray | flo
     return -6.643856 * np.log10(np.asarray(mean_intercept_um) / 1000.0) - 3.288
 
 
-def _measured(inside: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
+def _measured(inside: np.ndarray, particles: Particles, scale: np.ndarray) -> dict[str, np.ndarray]:
     """Every descriptor of a phase, in px, (sample,) each."""
-    particles = Particles.of(inside)
     intercepts = intercept_density(inside)
     mean_intercept_length = 1.0 / np.where(intercepts > 0, intercepts, np.nan)
     return {
@@ -149,24 +164,37 @@ def _measured(inside: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _variables(
-    descriptor: str, values: np.ndarray, scale: np.ndarray, phase: str, *, suffixed: bool
+    descriptor: str,
+    values: np.ndarray,
+    scale: np.ndarray,
+    phase: str,
+    *,
+    suffixed: bool,
+    by: InstalledDescriptor | None = None,
 ) -> dict[str, tuple]:
     """A descriptor's variables: in px and in um, or the one where it has no length."""
-    long_name, power = DESCRIPTORS[descriptor]
+    if by is None:
+        (long_name, power), unit, package = DESCRIPTORS[descriptor], "1", {}
+    else:
+        long_name, power, unit = by.definition.long_name, by.definition.power, by.definition.unit
+        package = {"package": by.plugin.package}
     name = f"{descriptor}_{phase}" if suffixed else descriptor
     attrs = {
         "long_name": f"{long_name}, {phase}" if suffixed else long_name,
         "descriptor": descriptor,
         "phase": phase,
+        **package,
     }
-    found = {name: ("sample", values.astype(float), attrs | {"units": _units("px", power)})}
+    found = {
+        name: ("sample", values.astype(float), attrs | {"units": _units("px", power) if power else unit})
+    }
     if power:
         found[f"{name}_um"] = ("sample", values * scale**power, attrs | {"units": _units("um", power)})
     return found
 
 
 def _units(length: str, power: int) -> str:
-    return {0: "1", 1: length}.get(power, f"{length}{power}")
+    return length if power == 1 else f"{length}{power}"
 
 
 def _checked(
