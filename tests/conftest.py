@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
 
+collect_ignore = ["typed_script.py"]  # which a type checker reads; nothing runs it
+
 # Files that take longest begin first: else a core is left with one of them, alone, at the end.
 _LONGEST = ("examples", "distributed", "benchmarks", "faults", "docs", "cli", "kernels")
 
