@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # what `_NAMES` and `_MODULES` load on first use, for type ch
         fit_kinetics as fit_kinetics,
         link as link,
     )
+    from .live import app as app
     from .phase_learning import learn_phases as learn_phases
     from .process import (
         ConditionError as ConditionError,
