@@ -58,18 +58,16 @@ def check_operators() -> None:
 
 
 def check_main_path() -> None:
-    """Simulate, train a little, generate, measure, report."""
+    """Simulate, train a little, generate, open what was written."""
     conditions = "800-5-Q,800-24H-Q,970-90-Q"
     pspgan("simulate", "-n", "24", "--size", "32", "--conditions", conditions, "-o", "real.zarr")
     settings = [f"--set={one}" for one in TINY]
     pspgan("train", "real.zarr", "--preset", "demo", "--images", "32", *settings, "-o", "run")
     gen = psp.generate(psp.load("run"), "observed", n=4, out="gen.zarr", progress=False)
-    assert gen.sizes["sample"] == 12
-    assert psp.open_ensemble("gen.zarr")["observed"].values.all()
-    real, _ = psp.compute_statistics("real.zarr", "gen.zarr", progress=False)
-    assert np.isfinite(real["area_fraction"]).all()
-    page = psp.write_report("real.zarr", "gen.zarr", out="report.html", evaluation=False)
-    assert page.stat().st_size > 100_000
+    written = psp.open_ensemble("gen.zarr")
+    assert written["observed"].values.all()
+    assert written["micrograph"].shape == gen["micrograph"].shape == (12, 32, 32)
+    assert written["micrograph"].values.std() > 0
 
 
 def check_plugins() -> None:
