@@ -38,8 +38,12 @@ def example(installed, tmp_path):
 
     def install(name):
         source = shutil.copytree(HERE / name, tmp_path / "source" / name)
-        prepare = [sys.executable, "-c", PREPARE.format(str(installed))]
+        prepared = tmp_path / "prepared" / name  # setuptools wants a folder in which there is no other package
+        prepared.mkdir(parents=True)
+        prepare = [sys.executable, "-c", PREPARE.format(str(prepared))]
         subprocess.run(prepare, cwd=source, check=True, capture_output=True)
+        (about,) = prepared.glob("*.dist-info")
+        shutil.move(about, installed)
         for module in source.glob("*.py"):
             shutil.copy(module, installed)
         return name
