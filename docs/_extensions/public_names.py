@@ -5,8 +5,7 @@ A name has one entry: what `pspgan` itself offers is described there, and other 
 
 import importlib
 import inspect
-import pkgutil
-from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 from docutils import nodes
@@ -40,15 +39,15 @@ def entry_of(module: ModuleType, name: str) -> ModuleType:
     )
 
 
-@cache
-def constants() -> dict[str, list[str]]:
-    """What stands in `#:` comments of constants, by name; those of public modules are unique."""
-    found = {}
-    for module in pkgutil.walk_packages(pspgan.__path__, "pspgan."):
-        if not module.name.endswith(("._C", "._C_cuda", ".__main__")):
-            documented = ModuleAnalyzer.for_module(module.name).find_attr_docs()
-            found |= {name: lines for (scope, name), lines in documented.items() if not scope}
-    return found
+def comment_on(name: str) -> list[str]:
+    """The `#:` comment of a constant, wherever in the package it is defined."""
+    for file in sorted(Path(pspgan.__path__[0]).rglob("*.py")):
+        source = file.read_text()
+        if f"\n{name}" in source:
+            comments = ModuleAnalyzer.for_string(source, file.stem).find_attr_docs()
+            if ("", name) in comments:
+                return comments["", name]
+    raise ValueError(f"{name} has no comment that begins with #:, which says what it is")
 
 
 def described(module: ModuleType, name: str) -> list[str]:
@@ -60,7 +59,7 @@ def described(module: ModuleType, name: str) -> list[str]:
         return [f".. autoclass:: {path}", "   :members:", ""]
     if callable(value) and hasattr(value, "__name__"):
         return [f".. autofunction:: {path}", ""]
-    return [f".. data:: {path}", "", *(f"   {line}" for line in constants()[name]), ""]
+    return [f".. data:: {path}", "", *(f"   {line}" for line in comment_on(name)), ""]
 
 
 class PublicNames(SphinxDirective):
