@@ -154,7 +154,10 @@ def full(stores, classified, tmp_path_factory) -> Path:
 
 def test_page_is_one_file_that_fetches_nothing(full):
     page = Page(full)
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not {"link", "iframe", "object"} & set(page.tags)
+    policy = next(value for _, name, value in page.attributes if name == "content" and "default-src" in value)
+    assert "default-src 'none'; img-src data:;" in policy
+    assert "connect-src 'none'" in policy
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), (tag, name)
         if name in ("src", "srcset", "href", "action", "poster", "background"):
@@ -170,7 +173,7 @@ def test_links_lead_to_sections_and_ids_are_unique(full):
     links = [value.removeprefix("#") for tag, name, value in page.attributes if (tag, name) == ("a", "href")]
     assert len(ids) == len(set(ids))
     assert links == [i for i in ids if i in links]
-    assert set(FIGURES) < set(links)
+    assert {"explorer", *FIGURES} < set(links)
 
 
 def test_every_section_has_described_images_that_show_something(full):

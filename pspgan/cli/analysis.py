@@ -145,7 +145,7 @@ def app(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, ...; by default the GPU if there is one.")
     ] = None,
-) -> None:
+) -> Outcome:
     """Explore a generator in the browser: any condition and any seed, generated when it is chosen.
 
     Example: `pspgan app run`
@@ -157,6 +157,7 @@ def app(
     from ..live import app as serve
 
     serve(run, real=real, gen=gen, linkage=linkage, port=port, browser=browser, device=device)
+    return Outcome("stopped", facts={"run": run})
 
 
 def demo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import webbrowser
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from ..generation import Model
+from ..progress import note
 from ..training import Run
 from .answering import open_answering
 from .server import Server
@@ -51,10 +53,8 @@ def app(
     """
     answering = open_answering(run, real, gen, linkage, device)
     with Server(answering, port) as server:
-        print(f"{answering.model.name}, {answering.about}: {server.url} (Ctrl-C ends it)", flush=True)
+        note(f"{answering.model.name}, {answering.about}: {server.url} (Ctrl-C ends it)")
         if browser:
             webbrowser.open(server.url)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
-        except KeyboardInterrupt:
-            print("stopped")

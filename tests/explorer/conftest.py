@@ -49,7 +49,7 @@ def tab(chromium):
     """A page of the browser, 1280 px wide, that may complain of nothing and fetch nothing from elsewhere."""
     complaints, asked = [], []
     tab = chromium.new_page(viewport={"width": 1280, "height": 900})
-    tab.set_default_timeout(10_000)
+    tab.set_default_timeout(60_000)  # machines of tests are busy
     tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("request", lambda request: asked.append(request.url))

@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import threading
-import urllib.request
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -173,8 +172,9 @@ def test_the_command_serves_until_it_is_interrupted_and_writes_nothing(made, mon
     before, pages = files(), []
 
     def look_and_interrupt(url):
-        with urllib.request.urlopen(url, timeout=30) as reply:
-            pages.append(reply.read().decode())
+        connection = http.client.HTTPConnection(urlsplit(url).netloc)
+        connection.request("GET", "/")
+        pages.append(connection.getresponse().read().decode())
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(
@@ -182,12 +182,15 @@ def test_the_command_serves_until_it_is_interrupted_and_writes_nothing(made, mon
     )
     options = ["--real", made.real, "--gen", made.gen, "--linkage", made.linkage]
     monkeypatch.setattr(sys, "argv", ["pspgan", "app", *map(str, [made.run, *options])])
+    # Started in the background a shell has it ignored, and then Python has no handler.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(SystemExit) as stop:
         main()
+    signal.signal(signal.SIGINT, usual)
     assert not stop.value.code
-    said = capsys.readouterr().out
-    assert "run, beside real.zarr: http://127.0.0.1:" in said
-    assert said.endswith("stopped\n")
+    said = capsys.readouterr()
+    assert "run, beside real.zarr: http://127.0.0.1:" in said.err
+    assert said.out == "stopped\n"
     assert 'id="exact-0"' in pages[0]
     assert files() == before
 

@@ -136,8 +136,7 @@ class Explorer:
         steps, nearest = nearest_observed(self.measured, points)
         predicted: Sequence[Any] = [None] * len(points)
         if self.linkage is not None:
-            theirs = self.linkage.conditions([point.as_dict() for point in points])
-            predicted = measures.predictions(self.linkage, theirs, self.descriptors)
+            predicted = measures.predictions(self.linkage, points, self.descriptors)
         rows = zip(points, steps.tolist(), nearest, predicted, strict=True)
         return [self._answer(point, far, near) | {"predicted": one} for point, far, near, one in rows]
 

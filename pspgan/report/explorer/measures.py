@@ -15,6 +15,7 @@ from ...figures.descriptors import descriptor_label
 from ...figures.linkage import target_label
 from ...figures.spatial import autocorrelation, is_generated, two_point_of
 from ...linkage.means import by_condition, by_specimen
+from ...process import ConditionError
 from ...statistics import radial_average
 
 if TYPE_CHECKING:
@@ -102,10 +103,26 @@ def predictions(
 ) -> list[list[list[float | None] | None]]:
     """For every condition what a linkage predicts of each descriptor: mean, low, high; None where nothing.
 
-    The interval is that in which the mean of a new specimen lies with a probability of 90 %.
+    The interval is that in which the mean of a new specimen lies with a probability of 90 %. A linkage may
+    have been fitted on fewer levels: it predicts nothing beyond them.
     """
-    if not points:
-        return []
+    theirs = [_in(fitted, point) for point in points]
+    within = [point for point in theirs if point is not None]
+    found = iter(_predictions(fitted, within, names) if within else [])
+    return [[None] * len(names) if point is None else next(found) for point in theirs]
+
+
+def _in(fitted: Linkage, point: ProcessCondition) -> ProcessCondition | None:
+    """A condition in the process space of a linkage; None where it lies outside."""
+    try:
+        return fitted.space_.condition(point.as_dict())
+    except ConditionError:
+        return None
+
+
+def _predictions(
+    fitted: Linkage, points: Sequence[ProcessCondition], names: Sequence[str]
+) -> list[list[list[float | None] | None]]:
     with warnings.catch_warnings(action="ignore"):  # the page says itself which combinations nobody saw
         found = fitted.predict(points, level=LEVEL)
     targets = list(fitted.targets_)
