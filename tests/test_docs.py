@@ -51,7 +51,8 @@ def resolve(line):
     """The command that a line names, and the words after it."""
     words = shlex.split(line, comments=True)[1:]
     command = typer.main.get_command(app)
-    while hasattr(command, "commands") and words[:1] != ["--help"]:
+    # VERB stands for any.
+    while hasattr(command, "commands") and not (words and (words[0] == "VERB" or words[0].startswith("--"))):
         assert words, f"{line}: names no verb"
         assert words[0] in command.commands, f"{line}: there is no {words[0]}"
         command = command.commands[words.pop(0)]

@@ -19,6 +19,7 @@ from .rows import SourceError
 
 # Modules here are attributes of `pspgan.sources`, as plugins are.
 _OWN = {module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])} | {"describe"}
+#: Sources of other packages, by the name that `pspgan import` and `pspgan.sources` have for them.
 SOURCES = PluginPoint("pspgan.sources", "source", frozenset(_OWN))
 
 # What a source says to its user; anything else is a fault of its code.

@@ -38,7 +38,7 @@ def example(installed, tmp_path):
 
     def install(name):
         source = shutil.copytree(HERE / name, tmp_path / "source" / name)
-        prepared = tmp_path / "prepared" / name  # setuptools wants a folder in which there is no other package
+        prepared = tmp_path / "prepared" / name  # setuptools wants a folder without another package
         prepared.mkdir(parents=True)
         prepare = [sys.executable, "-c", PREPARE.format(str(prepared))]
         subprocess.run(prepare, cwd=source, check=True, capture_output=True)

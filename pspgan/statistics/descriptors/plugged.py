@@ -14,6 +14,7 @@ from ...plugins import Plugin, PluginError, PluginPoint
 from ...sources.factors import RESERVED
 from .particles import Particles
 
+#: Descriptors of other packages, by the name that stores and linkages have for them.
 DESCRIPTOR_PLUGINS = PluginPoint("pspgan.descriptors", "descriptor", frozenset(RESERVED))
 
 Subject = Literal["phase", "particles"]
