@@ -66,10 +66,10 @@ for verb in (
     classifying.export,
     evaluating.evaluate,
     analysis.report,
+    analysis.app,
     analysis.demo,
 ):
     app.command()(speaking(verb))
-app.command("app")(analysis.app)  # it speaks while it serves
 
 
 @app.command()
