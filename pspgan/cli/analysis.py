@@ -112,7 +112,7 @@ def report(
     ] = None,
     out: Out = Path("report.html"),
 ) -> Outcome:
-    """Write one self-contained HTML page with all of it.
+    """Write one self-contained HTML page with all of it, and an explorer of process factors in front.
 
     Example: `pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html`
     """
