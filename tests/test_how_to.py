@@ -53,10 +53,10 @@ def test_unseen_conditions(follow):
     reader = follow(
         "unseen-conditions.md",
         {
-            "-n 600 --size 64": (f'-n 60 --size 64 --conditions "{CONDITIONS}"', 1),
+            "-n 600 --size 64": (f'-n 36 --size 64 --conditions "{CONDITIONS}"', 1),
             "--minutes 4": (TINY, 1),
             "-n 32": ("-n 2", 1),
-            "n=16": ("n=4", 2),
+            "n=16": ("n=3", 2),
         },
     )
     assert not reader.names["asked"].psp.condition("850-6H-Q")["observed"].any()
@@ -105,8 +105,8 @@ def test_many_machines(follow, real):
         follow(
             "many-machines.md",
             {
-                "-n 1000 --workers 2": ("-n 300 --workers 2 --scheduler threads", 1),
-                "-n 1000 --scheduler": ("-n 300 --scheduler", 1),
+                "-n 1000 --workers 2": ("-n 260 --workers 2 --scheduler threads", 1),
+                "-n 1000 --scheduler": ("-n 260 --scheduler", 1),
                 "tcp://host:8786 -o": (f"{scheduler} -o", 1),
                 "gen.zarr --scheduler tcp://host:8786\n": (f"gen.zarr --scheduler {scheduler}\n", 1),
             },

@@ -150,7 +150,7 @@ class TestHeldOutConditions:
     def test_copies_are_looked_for_in_what_training_has_seen(self, parted, unseen):
         table = evaluate(parted, unseen, splits=3).table
         held = set(table.loc[table["kind"] == "memorisation", "quantity"])
-        assert held == {"pixels", "pixels_same_specimen"}
+        assert held == {"pixels"}  # features, and the same specimen, are of these conditions
         assert "held_out" in set(table["part"])
         assert "train" not in set(table["part"])
 
