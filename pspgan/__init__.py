@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # what `_NAMES` and `_MODULES` load on first use, for type ch
     )
     from .live import app as app
     from .phase_learning import learn_phases as learn_phases
+    from .plugins import PluginError as PluginError
     from .process import (
         ConditionError as ConditionError,
         Factor as Factor,
@@ -84,6 +85,7 @@ _NAMES = {
     "Linkage": "linkage",
     "Model": "generation",
     "Phases": "statistics",
+    "PluginError": "plugins",
     "ProcessCondition": "process",
     "ProcessSpace": "process",
     "Run": "training",
