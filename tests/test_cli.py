@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import pspgan as psp
 from pspgan import ensemble
-from pspgan.cli import app, main
+from pspgan.cli import app
 
 VERBS = ("simulate", "train", "generate", "stats", "link", "report", "demo", "info", "import", "phases")
 SMALL = [
@@ -25,23 +25,6 @@ SMALL = [
         "log_every=16",
     )
 ]
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Runs one command through the entry point: (exit code, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["pspgan", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capfd.readouterr()
-        return code, out.out, out.err
-
-    return run
 
 
 def test_help_of_every_verb_teaches():

@@ -68,21 +68,3 @@ def package(installed):
         return about
 
     return install
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """Runs one command through the entry point: (exit code, standard output, standard error)."""
-    from pspgan.cli import main
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["pspgan", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capfd.readouterr()
-        return code, out.out, out.err
-
-    return run
