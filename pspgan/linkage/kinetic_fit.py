@@ -54,7 +54,8 @@ def fit_kinetics(
     points = [space.condition(text) for text in table["condition"]]
     kept = np.array([all(c[name] == value for name, value in fixed.items()) for c in points], dtype=bool)
     if not kept.any():
-        raise ValueError(f"no specimen with {listed(space, fixed)}")
+        where = f" with {listed(space, fixed)}" if fixed else ""
+        raise ValueError(f"no specimen{where} has a {target}: nothing to fit")
     points = [c for c, keep in zip(points, kept, strict=True) if keep]
     time_factor = _role(space, time, is_time, "time")
     heat = _role(space, temperature, is_temperature, "temperature")
