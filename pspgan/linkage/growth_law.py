@@ -103,12 +103,14 @@ class GrowthLaw:
         state = theta
 
         def excess(value: float) -> float:
+            # From the last value it is near, from the best one it cannot be lost for good.
             nonlocal state
-            state, rss = self.solve(state, self.given | {i: value})
+            ways = [self.solve(start, self.given | {i: value}) for start in (state, theta)]
+            state, rss = min(ways, key=lambda one: one[1])
             return rss - allowed
 
         inside = float(theta[i])
-        step = float(np.clip(math.sqrt(variance), 1e-6, 0.2 * max(abs(inside), 1.0)))
+        step = float(np.clip(math.sqrt(max(variance, 0.0)), 1e-6, 0.2 * max(abs(inside), 1.0)))
         for _ in range(_MOST_STEPS):
             outside = inside + sign * step
             if sign * (outside - bound) >= 0:

@@ -157,3 +157,15 @@ def test_roles_follow_from_units():
     with pytest.raises(ValueError, match='no descriptor "hardness"'):
         fit_kinetics(steel, "hardness")
     assert BATHS.names == ("heat", "hours", "bath")
+
+
+@pytest.mark.parametrize("seed", [4, 6, 18, 20])
+def test_sizes_that_follow_no_law_have_intervals_all_the_same(seed):
+    """Scatter alone, as of few real specimens: hardly anything is excluded, and the best fit lies within."""
+    rng = np.random.default_rng(seed)
+    time = rng.choice([5, 90, 180, 480, 1440, 5100.0], 15)
+    kelvin = 273.15 + rng.choice([700, 800, 900, 970, 1000.0], 15)
+    found = fit_growth(np.exp(rng.normal(0, 0.5, 15)), time, kelvin)
+    for name, value in {"exponent": found.exponent, "activation_energy": found.activation_energy}.items():
+        low, high = found.intervals[name]
+        assert low <= value <= high
