@@ -42,6 +42,7 @@ def test_the_readme_prints_what_the_tutorials_run():
         'pip install "setuptools>=77,<81" ninja',
         "pip install --no-build-isolation .",
         "pspgan info",
+        "pspgan app run --gen gen.zarr --linkage linkage",  # serves until it is stopped; see tests/explorer
     }
 
 
