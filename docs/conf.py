@@ -36,6 +36,8 @@ toc_object_entries_show_parents = "hide"
 
 # Furo brings its styles and scripts along and takes the reader's own fonts: nothing is fetched.
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_title = f"pspgan {version}"
 html_copy_source = False
 html_show_sourcelink = False

@@ -42,6 +42,7 @@ def test_the_readme_prints_what_the_tutorials_run():
         'pip install "setuptools>=77,<81" ninja',
         "pip install --no-build-isolation .",
         "pspgan info",
+        "pspgan app run --gen gen.zarr --linkage linkage",  # serves until it is stopped; see tests/explorer
     }
 
 
@@ -103,12 +104,18 @@ def test_uhcsdb(reader, few_of_uhcsdb, tmp_path):
 
 @pytest.mark.slow
 def test_own_images(reader, tmp_path):
+    shorter = {
+        "n=108, size=128": ("n=36, size=64", 1),
+        "108 micrographs, 6 combinations, 18 specimens (128 x 128 px)": (
+            "36 micrographs, 6 combinations, 18 specimens (64 x 64 px)",
+            1,
+        ),
+        "--preset demo --minutes 4": (f"--preset demo {TINY}", 1),
+        "-n 16": ("-n 3", 1),
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        reader.follow(
-            TUTORIALS / "own-images.md",
-            {"--preset demo --minutes 4": (f"--preset demo {TINY}", 1), "-n 16": ("-n 3", 1)},
-        )
+        reader.follow(TUTORIALS / "own-images.md", shorter)
     space = psp.ensemble.space_of(psp.open_ensemble("real.zarr"))
     assert [(factor.name, factor.unit, factor.scale) for factor in space.factors][:2] == [
         ("temperature", "degC", "linear"),

@@ -59,7 +59,7 @@ def described(module: ModuleType, name: str) -> list[str]:
         return [f".. autoclass:: {path}", "   :members:", ""]
     if callable(value) and hasattr(value, "__name__"):
         return [f".. autofunction:: {path}", ""]
-    return [f".. data:: {path}", "", *(f"   {line}" for line in comment_on(name)), ""]
+    return [f".. data:: {name}", "", *(f"   {line}" for line in comment_on(name)), ""]
 
 
 class PublicNames(SphinxDirective):
