@@ -85,7 +85,7 @@ def test_simulated_steel(run_shortened, tmp_path):
 
 def test_uhcsdb(run_script, tmp_path, few_of_uhcsdb):
     printed = run_script(EXAMPLES / "uhcsdb.py", few_of_uhcsdb)
-    assert "39 micrographs, 11 combinations, 13 specimens" in printed
+    assert "33 micrographs, 9 combinations, 11 specimens" in printed
     assert "tiles of 256 x 256 px at 0.1 um/px" in printed
     assert (tmp_path / "uhcsdb_example" / "real_beside_simulated.png").read_bytes().startswith(b"\x89PNG")
 
