@@ -87,7 +87,7 @@ class Classification:
         ``difference``, its 5 and 95 % ends over resampled specimens (``low``, ``high``). For ``all`` also the
         mean over folds and its ends by Nadeau and Bengio's corrected resampled t-test (``folds_mean``,
         ``folds_low``, ``folds_high``, ``p``), and ``verdict``: ``better`` or ``worse`` where both intervals
-        leave out zero, else ``null``.
+        leave out zero, else ``null``; ``cannot tell`` of a single fold.
 
         The first interval says how other specimens would be judged by these very classifiers, the second how
         the difference varies with what was learned from.
@@ -249,9 +249,12 @@ class Classification:
             np.array([of_fold[mine][key] - of_fold[theirs][key] for key in both]),
             test / ((self.truth != "").sum() - test),
         )
-        intervals = [found] + [folds] * bool(np.isfinite(folds.low))
-        told = all(one.excludes_zero for one in intervals) and len({one.value > 0 for one in intervals}) == 1
-        verdict = ("better" if found.value > 0 else "worse") if told else "null"
+        if np.isfinite(folds.low):
+            both_ways = (found, folds)
+            told = all(one.excludes_zero for one in both_ways) and (found.value > 0) == (folds.value > 0)
+            verdict = ("better" if found.value > 0 else "worse") if told else "null"
+        else:
+            verdict = "cannot tell"  # what other training specimens would have taught is not known
         return {
             "folds_mean": folds.value,
             "folds_low": folds.low,
@@ -274,7 +277,9 @@ class Classification:
         lines = []
         for ratio, part in mine.groupby("ratio", sort=False):
             verdict = part.set_index("against")["verdict"]
-            if verdict[REAL] == "null":
+            if verdict[REAL] == "cannot tell":
+                text = "cannot tell: one division into training and held-out specimens says nothing of others"
+            elif verdict[REAL] == "null":
                 text = "null result: no difference from real micrographs alone that chance does not explain"
             elif verdict[REAL] == "worse":
                 text = "generated micrographs made it worse than real ones alone"

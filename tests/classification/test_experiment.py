@@ -175,6 +175,8 @@ def test_an_ensemble_that_exists_is_judged_on_what_its_generator_has_not_seen(re
     seen = np.unique(real["specimen"].values[side == "train"])
     generated = template_ensemble(dict.fromkeys("abc", 99), seed=5, seen=seen, origin="generated")
     found = classify(split, generated, [2.0], classifier=classifier, progress=False)
+    assert overall(found, "synthetic", "real")["verdict"] == "cannot tell"  # of a single fold
+    assert "one division into training and held-out specimens" in found.summary()
     assert set(found.predictions()["specimen"]) == {"a-1", "b-1", "c-1"}
     assert np.isnan(overall(found, "synthetic", "real")["p"])  # of one fold no test can be made
     with pytest.raises(EnsembleError, match="has no split"):
