@@ -26,6 +26,7 @@ REGRESSORS = ("mean", "ridge", "gaussian_process", "gradient_boosting")
 MAX_FOLDS = 5
 # Of the radial kernel, in spreads of a factor: below 0.3 it would fit noise, above 30 it is a plane.
 _LENGTHS = (0.3, 30.0)
+_LEVELS_FOR_A_LENGTH = 5  # of an ordinal factor; fewer do not show what lies between them
 _ROWS_FOR_TREES = 30  # trees that average over fewer rows are steps, and lose to all others
 
 
@@ -128,7 +129,7 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         with threadpool_limits(1, "blas"):
             fitted = {n: _fit(_new(n), scaled, y) for n in names if n != "gradient_boosting"}
             if "gaussian_process" in fitted:
-                fitted["gaussian_process"] = _with_lengths(fitted["gaussian_process"], scaled, y)
+                fitted["gaussian_process"] = _with_lengths(fitted["gaussian_process"], scaled, y, self.factor)
             self.errors_ = self._held_out_errors(names, fitted, X, y, groups) if len(names) > 1 else {}
             self.regressor_ = min(self.errors_, key=self.errors_.get) if self.errors_ else names[0]
             if self.errors_ and self.regressor_ == "gradient_boosting":
@@ -252,15 +253,26 @@ def _new(name: str, like: Regressor | None = None) -> Regressor:
     return GaussianProcessRegressor(kernel, normalize_y=True)
 
 
-def _with_lengths(model: GaussianProcessRegressor, X: np.ndarray, y: np.ndarray) -> GaussianProcessRegressor:
+def _with_lengths(
+    model: GaussianProcessRegressor, X: np.ndarray, y: np.ndarray, factor: np.ndarray
+) -> GaussianProcessRegressor:
     """The Gaussian process with a length for every feature, where it gains more likelihood than lengths cost.
 
     A factor may act on a sharp edge (a phase dissolves within minutes), and a level like no other (a hold
     where all others cool). The search begins from the one length: from anywhere else it is three times as
-    long, and may end in a worse place.
+    long, and may end in a worse place. Along an ordinal factor no length is shorter than levels are apart,
+    or, of fewer than five levels, than the one length: there would be nothing between them but the mean.
     """
     signal, noise = model.kernel_.k1, model.kernel_.k2
-    lengths = RBF(np.full(X.shape[1], signal.k2.length_scale), _LENGTHS)
+    one = signal.k2.length_scale
+    is_ordinal = np.bincount(factor)[factor] == 1  # a nominal factor has a column a level
+    shortest = np.full(X.shape[1], _LENGTHS[0])
+    for k in np.flatnonzero(is_ordinal):
+        levels = np.unique(X[:, k])
+        shortest[k] = np.median(np.diff(levels)) if len(levels) >= _LEVELS_FOR_A_LENGTH else one
+    bounds = np.column_stack([np.clip(shortest, *_LENGTHS), np.full(X.shape[1], _LENGTHS[1])])
+    start = np.clip(one, bounds[:, 0], bounds[:, 1])
+    lengths = RBF(start, bounds)
     several = _fit(GaussianProcessRegressor(signal.k1 * lengths + noise, normalize_y=True), X, y)
     gain = several.log_marginal_likelihood_value_ - model.log_marginal_likelihood_value_
     return several if gain > 0.5 * np.log(len(y)) * (X.shape[1] - 1) else model

@@ -133,6 +133,16 @@ def test_lengths_of_features_differ_where_rows_call_for_it():
     assert np.ndim(alike.model_.kernel_.k1.k2.length_scale) == 0
 
 
+def test_between_few_levels_is_what_lies_between():
+    """Of three levels that decide, beside a factor that does not, none is a group of its own."""
+    rng = np.random.default_rng(0)
+    X = np.repeat([[a, b] for a in (0.0, 1.0, 2.0) for b in (0.0, 1.0, 2.0)], 3, axis=0)
+    y = 0.35 - 0.1 * X[:, 0] + rng.normal(0, 0.02, len(X))
+    model = TargetRegressor(np.arange(2), "gaussian_process").fit(X, y, np.arange(len(y)))
+    between = model.predict(np.array([[0.5, 1.0], [1.5, 1.0]]))
+    np.testing.assert_allclose(between, [0.30, 0.20], atol=0.02)
+
+
 def test_few_rows_have_no_trees():
     X = np.linspace(0, 1, 12)[:, None]
     model = TargetRegressor(np.zeros(1, int), "auto").fit(X, X[:, 0], np.arange(12))
