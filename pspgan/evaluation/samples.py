@@ -62,7 +62,7 @@ class Sample:
 
 
 def measured(
-    tiles: list[xr.Dataset], phases: Phases | None, plugins: Sequence[str] | None
+    tiles: list[xr.Dataset], phases: Phases | None, plugins: Sequence[str] | None = None
 ) -> tuple[Sample, Sample]:
     """Measure tiles of real and generated micrographs alike; feature spaces are still empty."""
     statistics = measure_statistics(*tiles, phases=phases, plugins=plugins)
