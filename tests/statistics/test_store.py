@@ -90,6 +90,7 @@ def test_what_is_written(real):
         "phases": {"method": "otsu", "background": 16.0},
         "correlations": [[1, 1]],
         "zone": None,
+        "plugins": {},
         "periodic": False,
     }
 
