@@ -18,7 +18,17 @@ sys.path.append(str(ROOT / "benchmarks"))
 collect_ignore = ["typed_script.py"]  # which a type checker reads; nothing runs it
 
 # Files that take longest begin first: else a core is left with one of them, alone, at the end.
-_LONGEST = ("examples", "distributed", "benchmarks", "faults", "docs", "cli", "kernels")
+_LONGEST = (
+    "examples",
+    "distributed",
+    "tutorials",
+    "benchmarks",
+    "plugged_descriptors",
+    "faults",
+    "how_to",
+    "cli",
+    "kernels",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -96,7 +106,6 @@ def run_script(tmp_path):
 @pytest.fixture
 def run(monkeypatch, capfd):
     """Runs one command through the entry point: (exit code, standard output, standard error)."""
-
     from pspgan.cli import main
 
     def run(*words):

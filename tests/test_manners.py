@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 import typer
+from printed import TINY_SETTINGS
 from typer.testing import CliRunner
 
 import pspgan as psp
@@ -16,17 +17,7 @@ from pspgan.networks import load_weights
 from pspgan.training import beginning, estimate_training, make_config
 from pspgan.wording import duration
 
-SMALL = {
-    "resolution": 32,
-    "ch": 4,
-    "latent": 8,
-    "embedding": 4,
-    "batch": 8,
-    "d_steps": 2,
-    "images": 40,
-    "reduction": 1,
-    "precision": "float32",
-}
+SMALL = TINY_SETTINGS | {"resolution": 32, "d_steps": 2, "images": 40, "reduction": 1, "precision": "float32"}
 
 
 @pytest.fixture(scope="module")

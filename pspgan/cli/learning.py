@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +71,7 @@ def train(
     settings |= {"start_from": start_from, "resume": resume, "overwrite": overwrite, "device": device}
     if dry_run:
         estimate = estimate_training(data, preset, out, **settings)
-        return Outcome(estimate.summary(), facts=estimate.as_dict())
+        return Outcome(estimate.summary(), facts=asdict(estimate))
     try:
         run = run_training(data, preset, out, **settings)
     except KeyboardInterrupt as stop:
@@ -148,7 +149,7 @@ def generate(
     what |= {"precision": precision}
     if dry_run:
         estimate = estimate_generation(run, conditions_of(conditions), n, **what)
-        return Outcome(estimate.summary(), facts=estimate.as_dict())
+        return Outcome(estimate.summary(), facts=asdict(estimate))
     how = {"workers": workers, "scheduler": scheduler, "overwrite": overwrite}
     try:
         dataset = generate_ensemble(run, conditions_of(conditions), n, out, **what, **how)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..process import Factor, ProcessSpace, Value
+from ..wording import counted
 from .factors import TableFactors
-from .summary import counted, some
+from .summary import some
 
 _LEVELS_SHOWN = 12
 _WIDE = 30  # highest over lowest level, above which an axis may rather be logarithmic

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from ..wording import quoted
+from ..wording import counted, quoted
 
 _SHOWN = 5  # names listed of each reason
 _LONGEST = 260  # characters of a name: those of a file
@@ -49,12 +49,3 @@ def some(names: Sequence[str], shown: int = _SHOWN) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(quoted(name, _LONGEST) for name in names[:shown]) + more
-
-
-def counted(n: int, noun: str) -> str:
-    """A number and its noun.
-
-    >>> counted(1, "level"), counted(3, "level")
-    ('1 level', '3 levels')
-    """
-    return f"{n} {noun}{'' if n == 1 else 's'}"

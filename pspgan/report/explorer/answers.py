@@ -14,6 +14,7 @@ from ...ensemble import space_of
 from ...figures import conditions_in
 from ...linkage.distance import nearest_observed
 from ...process import ProcessCondition, ProcessSpace
+from ...wording import counted
 from ..blocks import Missing
 from ..comparison import shown_descriptors
 from ..inputs import Inputs
@@ -158,7 +159,7 @@ class Explorer:
             )
         generated, _ = self.count("generated", point)
         if generated:
-            said["says"] += f" {_counted(generated, 'generated micrograph')}."
+            said["says"] += f" {counted(generated, 'generated micrograph')}."
         else:
             said["command"] = (
                 f"pspgan generate {shlex.quote(self.run)} --conditions {_quoted(point.label)} -n 32"
@@ -169,8 +170,8 @@ class Explorer:
     def _standing(self, point: ProcessCondition) -> tuple[str, str]:
         """Whether a combination was observed: a badge for those that were not, and a sentence."""
         micrographs, specimens = self.count("real", point)
-        what = _counted(micrographs, f"{self.reference} micrograph")
-        there = f"{what} of {_counted(specimens, 'specimen')}."
+        what = counted(micrographs, f"{self.reference} micrograph")
+        there = f"{what} of {counted(specimens, 'specimen')}."
         trained = self.trained is not None and point.values in self.trained.observed
         if micrographs and (trained or self.trained is None):
             return "", f"Observed: {there}"
@@ -255,10 +256,6 @@ class Explorer:
             "x": "vector length (px)" if self.um_per_px is None else "vector length (µm)",
             "y": f"two-point probability, phases {pairs[0]}" if pairs else "",
         }
-
-
-def _counted(n: int, word: str) -> str:
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 def _quoted(text: str) -> str:
