@@ -25,12 +25,12 @@ _TILE = 1.5
 def ratios_to_real(report: Report) -> Figure:
     """Distances and spreads of generated micrographs over those of real ones; 1 is as real."""
     rows = _whole(report)
-    rows = rows[rows["kind"].isin(["distance", "spread"])]
+    rows = rows[rows["kind"].isin(["distance", "spread"]) & rows["ratio"].notna()]
     names = list(dict.fromkeys(rows["quantity"]))
     figure, axes = panel((5.4, 1.2 + 0.27 * len(names)))
     axes.axvline(1.0, color=INK, linewidth=0.8)
     for k, (kind, marker, colour) in enumerate((("distance", "o", GENERATED), ("spread", "D", PALETTE[2]))):
-        one = rows[(rows["kind"] == kind) & rows["ratio"].notna()]
+        one = rows[rows["kind"] == kind]
         place = one["quantity"].map(names.index) + (k - 0.5) * 0.3
         value = one["ratio"].clip(1 / _FARTHEST, _FARTHEST)
         low, high = (one[f"ratio_{end}"].clip(1 / _FARTHEST, _FARTHEST) for end in ("low", "high"))

@@ -95,6 +95,7 @@ def _figures(found: Report, reference: str) -> Panels:
 def _average(found: Report, reference: str) -> Table:
     table = found.table
     lines = table[(table["condition"] == ALL) & (table["part"] == "all") & table["kind"].isin(_AVERAGED)]
+    lines = lines.dropna(subset=["generated", "real"], how="all")  # no field had it to measure
     rows = [
         [line["kind"], target_label(line["quantity"], line["unit"])]
         + [_with_range(line, name) for name in ("generated", "real", "ratio")]
