@@ -369,5 +369,6 @@ def test_phases_are_drawn_in_the_colours_of_the_legend_beside_their_micrograph()
 
 
 def test_no_figure_enters_the_state_of_pyplot():
+    pyplot.close("all")  # what other tests of this process left
     figures.coverage(ensemble(), "bath")
     assert pyplot.get_fignums() == []
