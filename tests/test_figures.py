@@ -12,6 +12,7 @@ from synthetic import discs, grid_conditions
 from pspgan import figures
 from pspgan.ensemble import EnsembleError, build
 from pspgan.linkage import Linkage
+from pspgan.linkage.means import interval_by_condition
 from pspgan.process import ConditionError, Factor, ProcessSpace
 
 SPACE = ProcessSpace(
@@ -209,6 +210,17 @@ def test_standard_errors_count_specimens_and_for_generated_micrographs_seeds():
     fake = figures.by_condition(statistics([1, 3, 8], generated(["1-10-oil"] * 3, [0, 1, 2])), "size")
     expected = [4.0, np.std([1, 3, 8], ddof=1) / np.sqrt(3), 3, 3]
     np.testing.assert_allclose(fake.loc["1-10-oil"], expected)
+
+
+def test_intervals_of_means_end_where_the_descriptor_does():
+    measured = statistics([1, 3, 8, 2, 2, 2], ensemble())
+    half = 6.3138 * 3.0  # Student's t of one degree of freedom, 90 %
+    row = interval_by_condition(measured, "size", 0.9).loc["1-10-oil"]
+    np.testing.assert_allclose(row[["low", "high"]].astype(float), [5 - half, 5 + half], rtol=1e-4)
+    measured["size"].attrs |= {"valid_min": 0.0, "valid_max": 9.0}
+    row = interval_by_condition(measured, "size", 0.9)
+    assert row.loc["1-10-oil", ["low", "high"]].tolist() == [0.0, 9.0]
+    assert row.loc["1-100-oil", ["low", "high"]].isna().all()
 
 
 def test_descriptor_figures_draw_means_at_their_condition():

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
+from sklearn.base import clone
 
-from ..linkage.features import factor_of_column
-from ..linkage.regression import TargetRegressor, grouped_folds
+from ..linkage.regression import grouped_folds
 from ..linkage.suggestion import chances
 from ..linkage.validation import LEVEL
 from ..process import Factor, Value
@@ -102,7 +102,7 @@ def held_out_predictions(linkage: Linkage, target: str) -> pd.DataFrame:
     predicted, bounds = np.full(len(measured), np.nan), np.full((2, len(measured)), np.nan)
     folds = grouped_folds(condition) if len(np.unique(condition)) > 1 else ()
     for train, test in folds:
-        model = TargetRegressor(factor_of_column(linkage.space_), linkage.regressors_[target])
+        model = clone(linkage.models_[target]).set_params(regressor=linkage.regressors_[target])
         model.fit(features[train], measured[train], specimen[train])
         predicted[test] = model.predict(features[test])
         bounds[:, test] = model.interval(features[test], LEVEL)

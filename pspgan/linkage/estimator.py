@@ -116,6 +116,7 @@ class Linkage(BaseEstimator):
             table,
             self.targets_,
             self.units_,
+            basis.target_ranges,
             self.regressor,
             self.seed,
         )
@@ -278,7 +279,9 @@ class Linkage(BaseEstimator):
         features, factor = self._features(table.condition), factor_of_column(space)
         groups = table.selection_groups(np.ones(len(features), bool))
         self.models_ = {
-            target: TargetRegressor(factor, name).fit(features, table.values[:, k], groups)
+            target: TargetRegressor(factor, name, basis.target_ranges[k]).fit(
+                features, table.values[:, k], groups
+            )
             for k, (target, name) in enumerate(zip(self.targets_, regressors, strict=True))
         }
         self.regressors_ = {target: model.regressor_ for target, model in self.models_.items()}

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import t as student
 
 from ..process import Factor, ProcessCondition, ProcessSpace, Value
 from .distance import nearest_observed
@@ -16,7 +15,7 @@ from .estimator import Linkage
 from .inputs import listed, observing, open_all, statistics_of
 from .kinetic_fit import fit_kinetics, law_along, other_factors
 from .kinetics import Kinetics
-from .means import by_condition
+from .means import interval_by_condition
 from .validation import fits_of
 
 _CURVE = 25  # points of a predicted curve
@@ -74,12 +73,11 @@ def evolution(
         if origins.count(origin) > 1:
             raise ValueError(f"{origins.count(origin)} ensembles are {origin}; give one of each origin")
     tested, _ = fits_of(np.array(origins))
-    tables = [by_condition(one, target) for one in statistics]
+    tables = [interval_by_condition(one, target, level) for one in statistics]
     seen = [c for o, t in zip(origins, tables, strict=True) if o == tested for c in t.index]
     fixed = _fixed(space, along, at or {}, [space.condition(c) for c in dict.fromkeys(seen)])
     frames = [
-        _points(space, table, origin, factor, fixed, level)
-        for origin, table in zip(origins, tables, strict=True)
+        _points(space, table, origin, factor, fixed) for origin, table in zip(origins, tables, strict=True)
     ]
     measured = pd.concat(frames, ignore_index=True)
     curve = _curve(space, factor, fixed, measured[along])
@@ -138,7 +136,6 @@ def _points(
     origin: str,
     factor: Factor,
     fixed: Mapping[str, Value],
-    level: float,
 ) -> pd.DataFrame:
     """The conditions of one ensemble that lie on the path."""
     on = [
@@ -146,8 +143,7 @@ def _points(
     ]
     on.sort(key=lambda c: c[factor.name])
     table = table.loc[[str(c) for c in on]]
-    half = student.ppf((1 + level) / 2, np.maximum(table["count"] - 1, 1)) * table["standard_error"]
-    frame = _frame(origin, factor, on, table["mean"], table["mean"] - half, table["mean"] + half)
+    frame = _frame(origin, factor, on, table["mean"], table["low"], table["high"])
     return frame.assign(specimens=table["count"].to_numpy(), micrographs=table["micrographs"].to_numpy())
 
 

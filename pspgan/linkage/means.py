@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import t as student
+
+from ..statistics import valid_range
 
 
 def by_specimen(statistics: xr.Dataset, name: str) -> pd.DataFrame:
@@ -47,3 +51,19 @@ def by_condition(statistics: xr.Dataset, name: str) -> pd.DataFrame:
             "micrographs": groups["micrographs"].sum(),
         }
     )
+
+
+def interval_by_condition(statistics: xr.Dataset, name: str, level: float) -> pd.DataFrame:
+    """As `by_condition`, with the interval in which the mean lies with a probability of ``level``.
+
+    It is Student's, which for two specimens is wide, and ends where the descriptor cannot go further: no area
+    fraction is negative.
+
+    Returns:
+        The columns of `by_condition`, ``low`` and ``high``; these are NaN for a single specimen.
+    """
+    table = by_condition(statistics, name)
+    # A single specimen has no standard error either; one degree of freedom keeps scipy from complaining.
+    half = student.ppf((1 + level) / 2, np.maximum(table["count"] - 1, 1)) * table["standard_error"]
+    bounds = valid_range(statistics[name])
+    return table.assign(low=(table["mean"] - half).clip(*bounds), high=(table["mean"] + half).clip(*bounds))

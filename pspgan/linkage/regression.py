@@ -98,6 +98,7 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         factor: the factor that each feature column belongs to, (feature,).
         regressor: one of `REGRESSORS`, or ``"auto"``: the one with the smallest error on held-out groups;
             trees only where they are the best for held-out combinations of features, too.
+        valid_range: least and greatest value that the target can have; no prediction or interval leaves it.
 
     Attributes:
         regressor_: the regressor in use.
@@ -107,9 +108,15 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         dof_: degrees of freedom behind the spread: rows less what the regression takes of them.
     """
 
-    def __init__(self, factor: np.ndarray, regressor: RegressorName = "auto"):
+    def __init__(
+        self,
+        factor: np.ndarray,
+        regressor: RegressorName = "auto",
+        valid_range: tuple[float, float] = (-np.inf, np.inf),
+    ):
         self.factor = factor
         self.regressor = regressor
+        self.valid_range = valid_range
 
     def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> TargetRegressor:
         """Fit on features (row, feature), target (row,) and group labels (row,)."""
@@ -149,6 +156,7 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         if self.log_:
             mean, relative = self.smearing_ * np.exp(mean), np.sqrt(np.expm1(std**2))
             std = mean * relative
+        mean = np.clip(mean, *self.valid_range)
         return (mean, std) if return_std else mean
 
     def interval(self, X: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +164,8 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         mean, std = self._scaled(X)
         half = student.ppf((1 + level) / 2, self.dof_) * std
         low, high = mean - half, mean + half
-        return (np.exp(low), np.exp(high)) if self.log_ else (low, high)
+        low, high = (np.exp(low), np.exp(high)) if self.log_ else (low, high)
+        return np.clip(low, *self.valid_range), np.clip(high, *self.valid_range)
 
     def probability(self, X: np.ndarray, low: float, high: float) -> np.ndarray:
         """How probable it is that a new row lies between two values of the target, (row,)."""

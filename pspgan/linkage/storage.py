@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .estimator import Linkage
 
 SCHEMA = "pspgan-linkage"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def save(linkage: Linkage, folder: Path, *, overwrite: bool) -> Path:
         "process_space": json.loads(linkage.space_.to_json()),
         "descriptors": list(basis.descriptors),
         "units": list(basis.units),
+        "ranges": [[bound if np.isfinite(bound) else None for bound in both] for both in basis.ranges],
         "statistics": linkage.settings_,
         "regressors": [linkage.regressors_[target] for target in linkage.targets_],
     }
@@ -105,6 +106,7 @@ def load(folder: Path) -> Stored:
                 arrays["explained"],
                 tuple(meta["descriptors"]),
                 tuple(meta["units"]),
+                tuple(_range(low, high) for low, high in meta["ranges"]),
             )
         validation = _read_table(folder / "validation.csv", SCORES, ("groups",))
         variances = _read_table(
@@ -129,6 +131,10 @@ def load(folder: Path) -> Stored:
         raise ValueError(
             f"{folder} cannot be read as a linkage: {error}; fit it again (pspgan link)"
         ) from None
+
+
+def _range(low: float | None, high: float | None) -> tuple[float, float]:
+    return (-np.inf if low is None else low, np.inf if high is None else high)
 
 
 def _read_table(file: Path, numbers: Sequence[str], counts: Sequence[str]) -> pd.DataFrame:

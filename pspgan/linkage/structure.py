@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from ..ensemble import EnsembleError, specimens_seen
 from ..process import ProcessSpace
-from ..statistics import descriptor_names
+from ..statistics import descriptor_names, valid_range
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class StructureBasis:
         explained: share of the variance along each, (component,).
         descriptors: names of the descriptor variables.
         units: unit of each descriptor.
+        ranges: least and greatest value that each descriptor can have.
     """
 
     mean: xr.DataArray
@@ -31,6 +32,7 @@ class StructureBasis:
     explained: np.ndarray
     descriptors: tuple[str, ...]
     units: tuple[str, ...]
+    ranges: tuple[tuple[float, float], ...]
 
     @classmethod
     def fit(
@@ -63,7 +65,9 @@ class StructureBasis:
         mean = two_point.isel(sample=0, drop=True).copy(data=pca.mean_.reshape(two_point.shape[1:]))
         mean = mean.drop_vars([name for name in mean.coords if name not in mean.dims])
         units = tuple(str(statistics[name].attrs.get("units", "")) for name in kept)
-        return cls(mean, pca.components_, np.nan_to_num(pca.explained_variance_ratio_), kept, units)
+        ranges = tuple(valid_range(statistics[name]) for name in kept)
+        explained = np.nan_to_num(pca.explained_variance_ratio_)
+        return cls(mean, pca.components_, explained, kept, units, ranges)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -74,6 +78,11 @@ class StructureBasis:
     def target_units(self) -> tuple[str, ...]:
         """Unit of each target; scores are dimensionless, as probabilities are."""
         return (*("" for _ in self.components), *self.units)
+
+    @property
+    def target_ranges(self) -> tuple[tuple[float, float], ...]:
+        """Least and greatest value of each target; scores have no bounds."""
+        return (*((-np.inf, np.inf) for _ in self.components), *self.ranges)
 
     def transform(self, statistics: xr.Dataset) -> np.ndarray:
         """Targets of micrographs, (sample, target) float64; NaN where a descriptor is unknown.

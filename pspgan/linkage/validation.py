@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -37,6 +39,7 @@ def validate(
     table: SpecimenTable,
     targets: tuple[str, ...],
     units: tuple[str, ...],
+    ranges: Sequence[tuple[float, float]],
     regressor: RegressorName,
     seed: int,
 ) -> pd.DataFrame:
@@ -51,7 +54,7 @@ def validate(
     Args:
         features: raw process features of the rows, (row, feature), and ``factor`` of each column.
         table: the rows.
-        targets, units: of the columns of ``table.values``.
+        targets, units, ranges: of the columns of ``table.values``: names, units, least and greatest values.
         regressor: as for `TargetRegressor`; ``"auto"`` chooses anew within each training fold.
         seed: of the resampling.
 
@@ -67,7 +70,8 @@ def validate(
     combinations = list(itertools.product(fits, groupings, range(len(targets))))
     for fit, held_out, k in progress_bar(combinations, desc="validation", unit="score"):
         groups = groupings[held_out]
-        mean, interval = _out_of_fold(features, factor, table, k, test, fits[fit], groups, regressor)
+        new = partial(TargetRegressor, factor, regressor, ranges[k])
+        mean, interval = _out_of_fold(new, features, table, k, test, fits[fit], groups)
         parts = {held_out: np.ones(len(test), bool)}
         if held_out == "specimens" and table.seen[test].any() and not table.seen[test].all():
             parts[UNSEEN] = ~table.seen[test]
@@ -81,14 +85,13 @@ def validate(
 
 
 def _out_of_fold(
+    new: Callable[[], TargetRegressor],
     features: np.ndarray,
-    factor: np.ndarray,
     table: SpecimenTable,
     k: int,
     test: np.ndarray,
     trainable: np.ndarray,
     groups: np.ndarray,
-    regressor: RegressorName,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean, (row,), and interval, (bound, row), of target ``k`` for the test rows.
 
@@ -108,9 +111,7 @@ def _out_of_fold(
         check_disjoint(specimen[train], specimen[held_out])
         # Generated rows belong to no real specimen: their training rows are the same in every fold.
         if last is None or not np.array_equal(last[0], train):
-            model = TargetRegressor(factor, regressor).fit(
-                features[train], y[train], table.selection_groups(train)
-            )
+            model = new().fit(features[train], y[train], table.selection_groups(train))
             last = train, model
         mean[fold] = last[1].predict(features[held_out])
         interval[:, fold] = last[1].interval(features[held_out], LEVEL)

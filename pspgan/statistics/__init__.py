@@ -10,6 +10,7 @@ from .descriptors import (
     descriptors,
     distributions,
     grain_size_number,
+    valid_range,
 )
 from .measure import StatisticsError, common_settings, measure_statistics
 from .phases import CLASSIFIER, Phases, PixelClassifier, one_hot, segment
@@ -59,4 +60,5 @@ __all__ = [
     "stored_phases",
     "texture_features",
     "two_point_statistics",
+    "valid_range",
 ]

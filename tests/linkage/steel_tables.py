@@ -9,7 +9,7 @@ import numpy as np
 from pspgan.linkage.structure import SpecimenTable
 from pspgan.sources.steel import CONDITIONS, SPACE, Steel
 
-TARGETS, UNITS = ("mean_diameter", "area_fraction"), ("um", "1")
+TARGETS, UNITS, RANGES = ("mean_diameter", "area_fraction"), ("um", "1"), ((0.0, np.inf), (0.0, 1.0))
 ALL = [str(c) for c in SPACE.all_conditions]
 
 
@@ -55,4 +55,4 @@ def table_of(values: np.ndarray, conditions: Sequence[str], origin: str = "simul
     )
 
 
-__all__ = ["ALL", "CONDITIONS", "SPACE", "TARGETS", "UNITS", "fields_of", "table_of"]
+__all__ = ["ALL", "CONDITIONS", "RANGES", "SPACE", "TARGETS", "UNITS", "fields_of", "table_of"]

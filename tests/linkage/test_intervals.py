@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import t
-from steel_tables import ALL, CONDITIONS, SPACE, TARGETS, UNITS, fields_of, table_of
+from steel_tables import ALL, CONDITIONS, RANGES, SPACE, TARGETS, UNITS, fields_of, table_of
 
 from pspgan.linkage.features import factor_of_column, process_features
 from pspgan.linkage.regression import BoostingRegressor, TargetRegressor, scatters_in_proportion
@@ -47,6 +47,22 @@ def test_student_s_quantile_belongs_to_few_rows():
     np.testing.assert_allclose([low[0], high[0]], [y.mean() - half, y.mean() + half])
     assert model.dof_ == 4
     np.testing.assert_allclose(model.probability(np.zeros((1, 1)), low[0], high[0]), 0.9)
+
+
+def test_nothing_is_predicted_beyond_what_a_target_can_be():
+    """A straight line through rising shares would leave [0, 1] at both ends."""
+    X = np.linspace(0.1, 0.9, 20)[:, None]
+    y = X[:, 0] + np.random.default_rng(0).normal(0, 0.02, 20)
+    free, held = (
+        TargetRegressor(np.zeros(1, int), "ridge", bounds).fit(X, y, np.arange(20))
+        for bounds in ((-np.inf, np.inf), (0.0, 1.0))
+    )
+    wide = np.linspace(-1, 2, 7)[:, None]
+    np.testing.assert_array_equal(held.predict(wide), np.clip(free.predict(wide), 0, 1))
+    for beyond, within in zip(free.interval(wide, 0.9), held.interval(wide, 0.9), strict=True):
+        assert beyond.min() < 0
+        assert beyond.max() > 1
+        np.testing.assert_array_equal(within, np.clip(beyond, 0, 1))
 
 
 def test_scatter_decides_on_the_logarithm():
@@ -154,7 +170,7 @@ def test_held_out_conditions_of_the_simulated_steel_are_predicted():
     """All 120 combinations, two specimens of six fields: scatter is then a tenth of what process does."""
     table = table_of(fields_of(ALL, 2, 6, np.random.default_rng(0)), ALL)
     X = process_features(SPACE, SPACE.conditions(table.condition.tolist()))
-    scores = validate(X, FACTOR, table, TARGETS, UNITS, "gaussian_process", 0)
+    scores = validate(X, FACTOR, table, TARGETS, UNITS, RANGES, "gaussian_process", 0)
     held_out = scores[scores["held_out"] == "conditions"].set_index("target")
     assert held_out["groups"].tolist() == [120, 120]
     assert (held_out["r2"] >= 0.9).all()

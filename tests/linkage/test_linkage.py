@@ -210,7 +210,7 @@ class TestGroups:
         seen = []
 
         class Spy:
-            def __init__(self, factor, regressor):
+            def __init__(self, factor, regressor, valid_range):
                 pass
 
             def fit(self, X, y, groups):
@@ -226,7 +226,7 @@ class TestGroups:
 
         monkeypatch.setattr(validation, "TargetRegressor", Spy)
         rows = np.arange(len(table.origin), dtype=float)[:, None]
-        found = validation.validate(rows, np.zeros(1, int), table, ("t",), ("",), "auto", 0)
+        found = validation.validate(rows, np.zeros(1, int), table, ("t",), ("",), [(0, 1)], "auto", 0)
         assert found["fit"].tolist() == ["real", "real", "generated", "generated", "both", "both"]
         assert set(found["tested_on"]) == {"real"}
         real = table.origin == "real"

@@ -58,6 +58,7 @@ def test_a_descriptor_goes_all_the_way(example, run, tmp_path):
         "phase": "bright",
         "package": "particle-sides 1.0",
         "units": "px",
+        "valid_min": 0,
     }
     np.testing.assert_allclose(statistics["mean_longest_side_um"], sides * statistics["um_per_px"])
     known = np.isfinite(sides.values)
@@ -246,8 +247,10 @@ def test_names_that_clash(package, tmp_path):
         ("x", len, 1, "mm"),
         ("x", len, 0, ""),
         ("x", len, 0, "1", "edges"),
+        ("x", len, 0, "1", "phase", 1.0, 0.0),
+        ("x", len, 1, "1", "phase", 0.0, 5.0),
     ],
 )
 def test_definitions_that_do_not_fit(arguments):
-    with pytest.raises(ValueError, match=r"long_name|power|of is"):
+    with pytest.raises(ValueError, match=r"long_name|power|of is|valid_min"):
         PluginDescriptor(*arguments)

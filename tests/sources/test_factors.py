@@ -359,4 +359,4 @@ def test_headers_give_name_and_unit(header, called, unit, name):
 
 def test_no_factor_can_hide_a_descriptor():
     assert set(RESERVED) >= set(DESCRIPTORS)
-    assert set(RESERVED) >= {f"{name}_um" for name, (_, power) in DESCRIPTORS.items() if power}
+    assert set(RESERVED) >= {f"{name}_um" for name, (_, power, *_) in DESCRIPTORS.items() if power}

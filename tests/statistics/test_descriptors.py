@@ -7,7 +7,7 @@ import scipy.optimize
 from boolean_model import boolean_model
 from skimage.measure import perimeter_crofton
 
-from pspgan.statistics import DESCRIPTORS, descriptor_names, descriptors
+from pspgan.statistics import DESCRIPTORS, descriptor_names, descriptors, valid_range
 
 
 def blobs(n=4, size=80, seed=0):
@@ -123,7 +123,9 @@ def test_variables_say_what_they_are():
         assert name in (variable.attrs["descriptor"], f"{variable.attrs['descriptor']}_um")
         assert variable.attrs["phase"] == "bright"
         assert variable.attrs["long_name"] == DESCRIPTORS[variable.attrs["descriptor"]].long_name
-    for name, (_, power) in DESCRIPTORS.items():
+        low, high = valid_range(variable)
+        assert not ((variable < low) | (variable > high)).any(), name
+    for name, (_, power, *_) in DESCRIPTORS.items():
         if power and name not in ("interlamellar_spacing", "denuded_zone_width"):
             np.testing.assert_array_equal(np.isnan(measured[f"{name}_um"]), [False, True])
             np.testing.assert_allclose(measured[f"{name}_um"][0], measured[name][0] * 0.1**power)
@@ -133,6 +135,12 @@ def test_variables_say_what_they_are():
     assert units["particle_density"] == "px-2"
     assert units["specific_interface_area_um"] == "um-1"
     assert units["correlation_length_um"] == "um"
+    ranges = {name: valid_range(measured[name]) for name in descriptor_names(measured, "um")}
+    free = {"grain_size_number", "euler_number_density_um"}  # a coarse grain's number is below zero, too
+    shares = {"area_fraction", "connectivity"}
+    assert {name for name, found in ranges.items() if found == (-np.inf, np.inf)} == free
+    assert {name for name, found in ranges.items() if found == (0, 1)} == shares
+    assert all(ranges[name] == (0, np.inf) for name in ranges.keys() - free - shares)
 
 
 def test_each_of_several_phases_is_measured_as_if_alone():

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 import xarray as xr
 
 from ...figures.descriptors import descriptor_label
 from ...figures.linkage import target_label
 from ...figures.spatial import autocorrelation, is_generated, two_point_of
-from ...linkage.means import by_condition, by_specimen
+from ...linkage.means import by_specimen, interval_by_condition
 from ...process import ConditionError
 from ...statistics import radial_average
 
@@ -73,16 +72,15 @@ def described(statistics: xr.Dataset, names: Sequence[str]) -> dict[str, list[Me
 
 
 def _described(statistics: xr.Dataset, name: str) -> dict[str, Measured]:
-    table = by_condition(statistics, name)
-    reach = table["standard_error"] * scipy.stats.t.ppf((1 + LEVEL) / 2, np.maximum(table["count"] - 1, 1))
+    table = interval_by_condition(statistics, name, LEVEL)
     singles: Mapping[Any, pd.Series] = {}
     if not is_generated(statistics):
         singles = dict(iter(by_specimen(statistics, name).groupby("condition")["value"]))
     return {
         str(condition): [
             short(row["mean"]),
-            short(row["mean"] - reach[condition]),
-            short(row["mean"] + reach[condition]),
+            short(row["low"]),
+            short(row["high"]),
             int(row["count"]),
             short(singles[condition].to_numpy()) if condition in singles else [],
         ]

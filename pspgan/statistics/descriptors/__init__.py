@@ -4,7 +4,7 @@ All definitions count only what lies inside the field, and set right what its bo
 different size can be compared. NaN stands for a field without what is measured.
 """
 
-from .catalogue import DESCRIPTORS, descriptor_names
+from .catalogue import DESCRIPTORS, descriptor_names, valid_range
 from .describe import check_zone, descriptors, distributions, grain_size_number
 from .particles import Particles
 from .plugged import (
@@ -28,4 +28,5 @@ __all__ = [
     "distributions",
     "grain_size_number",
     "recorded_plugins",
+    "valid_range",
 ]

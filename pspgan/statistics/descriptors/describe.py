@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from .catalogue import DESCRIPTORS
+from .catalogue import DESCRIPTORS, Descriptor
 from .chords import (
     DIRECTIONS,
     Chords,
@@ -20,7 +20,7 @@ from .connectivity import connectivity, euler_number_density
 from .interface import correlation_length, specific_interface_area
 from .lamellae import interlamellar_spacing
 from .particles import Particles, mean_equivalent_diameter, nearest_neighbour_distance, particle_density
-from .plugged import InstalledDescriptor
+from .plugged import InstalledDescriptor, PluginDescriptor
 from .zones import denuded_zone_width
 
 PHASES = ("dark", "bright")
@@ -50,8 +50,9 @@ def descriptors(
         ``<name>_um`` the same in micrometres (NaN where the pixel size is unknown). Of more than two phases
         the name has that of the phase, ``<name>_<phase>`` and ``<name>_<phase>_um``, and there is an area
         fraction of phase 0.
-        ``attrs`` have ``long_name``, ``units``, ``descriptor`` and ``phase``, and of one of ``plugins`` also
-        ``package``. NaN says that there was nothing to measure.
+        ``attrs`` have ``long_name``, ``units``, ``descriptor`` and ``phase``, ``valid_min`` and ``valid_max``
+        where it is bounded, and of one of ``plugins`` also ``package``. NaN says that there was nothing to
+        measure.
 
     Raises:
         ValueError: ``phase``, ``um_per_px``, ``phases`` or ``zone`` do not fit.
@@ -174,15 +175,19 @@ def _variables(
 ) -> dict[str, tuple]:
     """A descriptor's variables: in px and in um, or the one where it has no length."""
     if by is None:
-        (long_name, power), unit, package = DESCRIPTORS[descriptor], "1", {}
+        definition: Descriptor | PluginDescriptor = DESCRIPTORS[descriptor]
+        unit, package = "1", {}
     else:
-        long_name, power, unit = by.definition.long_name, by.definition.power, by.definition.unit
-        package = {"package": by.plugin.package}
+        definition = by.definition
+        unit, package = by.definition.unit, {"package": by.plugin.package}
+    long_name, power = definition.long_name, definition.power
+    bounds = {"valid_min": definition.valid_min, "valid_max": definition.valid_max}
     name = f"{descriptor}_{phase}" if suffixed else descriptor
     attrs = {
         "long_name": f"{long_name}, {phase}" if suffixed else long_name,
         "descriptor": descriptor,
         "phase": phase,
+        **{name: bound for name, bound in bounds.items() if bound is not None},
         **package,
     }
     found = {

@@ -32,6 +32,8 @@ class PluginDescriptor:
             micrometres, as ``<name>_um``.
         unit: of one without a length: ``"1"``, ``"degree"``.
         of: what ``measure`` takes, ``"phase"`` or ``"particles"``.
+        valid_min, valid_max: what it cannot be less or more than, if anything; predictions and intervals
+            then are not, either. For one with a length only 0 holds whatever the pixel size.
 
     Raises:
         ValueError: arguments do not fit one another.
@@ -46,6 +48,8 @@ class PluginDescriptor:
     power: int = 0
     unit: str = "1"
     of: Subject = "phase"
+    valid_min: float | None = None
+    valid_max: float | None = None
 
     def __post_init__(self) -> None:
         if not self.long_name or not callable(self.measure):
@@ -55,6 +59,12 @@ class PluginDescriptor:
         if int(self.power) != self.power or not self.unit or (self.power and self.unit != "1"):
             raise ValueError(
                 f'power {self.power} and unit "{self.unit}": it has a whole power of length, or else a unit'
+            )
+        bounds = [bound for bound in (self.valid_min, self.valid_max) if bound is not None]
+        if bounds != sorted(bounds) or (self.power and any(bounds)):
+            raise ValueError(
+                f"valid_min {self.valid_min}, valid_max {self.valid_max}: the first is the lesser, and of a "
+                "descriptor with a length each is 0 or None"
             )
 
 

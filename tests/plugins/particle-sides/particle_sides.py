@@ -11,4 +11,6 @@ def longest_side(particles: Particles) -> np.ndarray:
     return particles.means(sides, particles.whole.astype(float))
 
 
-mean_longest_side = PluginDescriptor("mean longest side of particles", longest_side, power=1, of="particles")
+mean_longest_side = PluginDescriptor(
+    "mean longest side of particles", longest_side, power=1, of="particles", valid_min=0
+)
