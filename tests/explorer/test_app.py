@@ -81,7 +81,7 @@ def test_what_was_generated_is_measured_and_predicted(server, made):
     assert mean == pytest.approx(again.psp.descriptors()["area_fraction"].values.mean(), rel=1e-3)
     assert answer["generated"]["profile"]["mean"][0] == pytest.approx(mean, rel=1e-3)
     predicted = psp.Linkage.load(made.linkage).predict(SEEN[0])["mean"].sel(target="area_fraction")
-    assert answer["predicted"][0][0] == pytest.approx(predicted.item(), rel=1e-3)
+    assert answer["predicted"]["descriptors"][0][0] == pytest.approx(predicted.item(), rel=1e-3)
 
 
 def test_values_between_levels_and_seeds_are_typed(page, made):

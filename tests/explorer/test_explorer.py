@@ -17,6 +17,7 @@ from pspgan.report.explorer.pictures import pictures
 from pspgan.report.facts import at_a_glance, limits, process_coverage
 from pspgan.report.inputs import Inputs
 from pspgan.report.page import page_of
+from pspgan.statistics import radial_average
 
 LABELS = {condition: SPACE.condition(condition).label for condition in (*SEEN, HELD_OUT, UNSEEN, BETWEEN)}
 
@@ -160,7 +161,7 @@ def test_numbers_are_those_of_the_statistics(page, made):
     means = mine["area_fraction"].groupby("specimen").mean().values
     reach = scipy.stats.t.ppf(0.95, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means))
     found = numbers(cells["area fraction"][0])
-    expected = [means.mean(), means.mean() - reach, means.mean() + reach, len(means)]
+    expected = [means.mean(), max(means.mean() - reach, 0), min(means.mean() + reach, 1), len(means)]
     assert found == pytest.approx(expected, rel=6e-3)
     values = gen["area_fraction"].values[gen["condition"].values == name]
     low, high = scipy.stats.t.interval(0.9, SEEDS - 1, values.mean(), scipy.stats.sem(values))
@@ -186,8 +187,31 @@ def test_curves_start_at_the_area_fraction_and_have_axes_with_units(page, made):
     # A pixel is 0.1 um, and the last ring lies at the cutoff.
     assert numbers(rows.last.locator("th").inner_text()) == [pytest.approx(1.5, abs=0.1)]
     curves = page.locator("[data-at=curves] polyline")
-    assert curves.count() == 2
+    assert curves.count() == 3  # the linkage's, too
     assert page.locator("[data-at=curves] svg").get_attribute("aria-label").startswith("Curves of the")
+
+
+def test_the_linkage_s_curve_is_there_for_what_nobody_saw_and_has_its_uncertainty(page, made):
+    asked = SPACE.condition("500-64-water")
+    page.locator("#factor-0").fill("0")
+    page.locator("#factor-1").fill("3")
+    page.get_by_label("water").check()
+    assert page.inner_text("[data-at=label]") == asked.label
+    assert "(dotted)" in page.inner_text("[data-at=curves-words]")
+    page.locator("[data-at=two-point] summary").click()
+    rows = page.locator("[data-at=curves-table] tbody tr")
+    shown = np.array([numbers(rows.nth(i).locator("td").last.inner_text()) for i in range(rows.count())])
+    fitted = psp.Linkage.load(made.linkage)
+    with pytest.warns(UserWarning, match="observed=False"):
+        found = fitted.predict([asked], return_std=True)
+    pair = fitted.basis_.mean["correlation"].values.tolist().index("1,1")
+    components = (fitted.basis_.mean[axis].values for axis in ("dy", "dx"))
+    # Many draws of the scores, reconstructed, have the mean and the scatter that are shown.
+    n = len(fitted.basis_.components)
+    scores = np.random.default_rng(0).normal(found["mean"][0, :n], found["std"][0, :n], (20_000, n))
+    _, drawn = radial_average(fitted.basis_.reconstruct(scores)[..., pair], *components)
+    np.testing.assert_allclose(shown[:, 0], drawn.mean(axis=0), rtol=0.01, atol=1e-3)
+    np.testing.assert_allclose(shown[:, 1], drawn.std(axis=0), rtol=0.03, atol=1e-3)
 
 
 @pytest.mark.parametrize("width", [1280, 400])

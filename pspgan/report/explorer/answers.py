@@ -21,6 +21,7 @@ from ..inputs import Inputs
 from . import measures
 from .choices import Choice, choices, combinations, difference
 from .pictures import pictures
+from .predictions import predictable, predictions
 from .sides import Side
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Explorer:
     @cached_property
     def descriptors(self) -> list[str]:
         """Descriptors that are shown."""
-        return shown_descriptors(self.statistics) if self.statistics else measures.predictable(self.linkage)
+        return shown_descriptors(self.statistics) if self.statistics else predictable(self.linkage)
 
     @cached_property
     def um_per_px(self) -> float | None:
@@ -137,7 +138,7 @@ class Explorer:
         steps, nearest = nearest_observed(self.measured, points)
         predicted: Sequence[Any] = [None] * len(points)
         if self.linkage is not None:
-            predicted = measures.predictions(self.linkage, points, self.descriptors)
+            predicted = predictions(self.linkage, points, self.descriptors, self.statistics, self.um_per_px)
         rows = zip(points, steps.tolist(), nearest, predicted, strict=True)
         return [self._answer(point, far, near) | {"predicted": one} for point, far, near, one in rows]
 
@@ -226,7 +227,7 @@ class Explorer:
             "conditions": conditions,
             "combinations": answers,
             "descriptors": self._axes_of_descriptors(answers.values()),
-            "two_point": self._axes_of_two_point(conditions.values()),
+            "two_point": self._axes_of_two_point(conditions.values(), answers.values()),
         }
 
     def _places(self, point: ProcessCondition) -> list[int]:
@@ -237,20 +238,26 @@ class Explorer:
         """Name of every descriptor, and the ends of its axis."""
         one = next(iter(self.statistics.values()), None)
         names = measures.labels(one, self.linkage, self.descriptors)
-        predicted = [answer["predicted"] for answer in answers if answer["predicted"]]
+        predicted = [answer["predicted"]["descriptors"] for answer in answers if answer["predicted"]]
         ends = measures.axes(self.descriptors, [side.described for side in self.sides.values()], predicted)
         return [{"label": name, "axis": axis} for name, axis in zip(names, ends, strict=True)]
 
-    def _axes_of_two_point(self, conditions: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    def _axes_of_two_point(
+        self, conditions: Iterable[Mapping[str, Any]], answers: Iterable[Mapping[str, Any]]
+    ) -> dict[str, Any]:
         """Names of the axes of the curves, and an upper end that holds those of all conditions."""
         curves = [one[name]["profile"] for one in conditions for name in self.sides if name in one]
+        curves += [answer["predicted"]["profile"] for answer in answers if answer["predicted"]]
         tops = [
             mean + spread
             for curve in curves
             if curve is not None
             for mean, spread in zip(curve["mean"], curve["spread"], strict=True)
         ]
-        pairs = list(map(measures.correlation, self.statistics.values()))
+        measured = [*self.statistics.values()]
+        if self.linkage is not None:
+            measured.append(self.linkage.basis_.mean.to_dataset())
+        pairs = [measures.correlation(one) for one in measured]
         return {
             "top": max(tops, default=1.0),
             "x": "vector length (px)" if self.um_per_px is None else "vector length (µm)",

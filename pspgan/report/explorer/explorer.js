@@ -94,7 +94,7 @@
     at("missing").hidden = Boolean(own);
     at("command").textContent = answer.command;
     showCurves(real, own);
-    showDescriptors(real, own, answer.predicted);
+    showDescriptors(real, own, answer.predicted?.descriptors);
   }
 
   const counted = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -127,6 +127,7 @@
     return [
       real?.profile && { name, kind: "real", ...real.profile },
       own?.profile && { name: "generated", kind: "generated", ...own.profile },
+      answered.predicted?.profile && { name: "linkage", kind: "linkage", ...answered.predicted.profile },
     ].filter(Boolean);
   }
 
@@ -134,9 +135,14 @@
     const drawn = series(real, own);
     at("two-point").hidden = !drawn.length;
     if (!drawn.length) return;
+    const lines = { real: "solid", generated: "dashed", linkage: "dotted" };
     const words = drawn.map((one) =>
-      `${one.name} (${one.kind === "real" ? "solid" : "dashed"}, n = ${one.n}) from ${number(one.mean[0])}, the area fraction, to ${number(one.mean.at(-1))}`);
-    at("curves-words").textContent = `Averaged over directions, ${words.join("; ")}. Bands: standard deviation over micrographs.`;
+      `${one.name} (${lines[one.kind]}${one.n ? `, n = ${one.n}` : ""}) from ${number(one.mean[0])}, the area fraction, to ${number(one.mean.at(-1))}`);
+    const bands = [
+      drawn.some((one) => one.n) && "over micrographs",
+      answered.predicted?.profile && "of the linkage that of a new specimen's mean",
+    ].filter(Boolean);
+    at("curves-words").textContent = `Averaged over directions, ${words.join("; ")}. Bands: standard deviation ${bands.join(", ")}.`;
     draw(drawn);
     const rows = drawn[0].length.map((length, i) => [
       number(length),

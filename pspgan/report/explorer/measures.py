@@ -1,8 +1,7 @@
-"""Numbers of the explorer: two-point statistics by distance, descriptors with intervals, predictions."""
+"""Numbers of the explorer: two-point statistics by distance, descriptors with intervals, and their axes."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,10 @@ from ...figures.descriptors import descriptor_label
 from ...figures.linkage import target_label
 from ...figures.spatial import autocorrelation, is_generated, two_point_of
 from ...linkage.means import by_specimen, interval_by_condition
-from ...process import ConditionError
 from ...statistics import radial_average
 
 if TYPE_CHECKING:
     from ...linkage import Linkage
-    from ...process import ProcessCondition
 
 LEVEL = 0.9  # of all intervals
 _MARGIN = 0.06  # of an axis, left free at both ends
@@ -94,45 +91,6 @@ def labels(statistics: xr.Dataset | None, fitted: Linkage | None, names: Sequenc
         return [descriptor_label(statistics, name) for name in names]
     units = dict(zip(fitted.targets_, fitted.units_, strict=True)) if fitted is not None else {}
     return [target_label(name, units[name]) for name in names]
-
-
-def predictions(
-    fitted: Linkage, points: Sequence[ProcessCondition], names: Sequence[str]
-) -> list[list[list[float | None] | None]]:
-    """For every condition what a linkage predicts of each descriptor: mean, low, high; None where nothing.
-
-    The interval is that in which the mean of a new specimen lies with a probability of 90 %. A linkage may
-    have been fitted on fewer levels: it predicts nothing beyond them.
-    """
-    theirs = [_in(fitted, point) for point in points]
-    within = [point for point in theirs if point is not None]
-    found = iter(_predictions(fitted, within, names) if within else [])
-    return [[None] * len(names) if point is None else next(found) for point in theirs]
-
-
-def _in(fitted: Linkage, point: ProcessCondition) -> ProcessCondition | None:
-    """A condition in the process space of a linkage; None where it lies outside."""
-    try:
-        return fitted.space_.condition(point.as_dict())
-    except ConditionError:
-        return None
-
-
-def _predictions(
-    fitted: Linkage, points: Sequence[ProcessCondition], names: Sequence[str]
-) -> list[list[list[float | None] | None]]:
-    with warnings.catch_warnings(action="ignore"):  # the page says itself which combinations nobody saw
-        found = fitted.predict(points, level=LEVEL)
-    targets = list(fitted.targets_)
-    values = np.stack([found[part].values for part in ("mean", "low", "high")], axis=-1)
-    return [
-        [short(one[targets.index(name)]) if name in targets else None for name in names] for one in values
-    ]
-
-
-def predictable(fitted: Linkage | None) -> list[str]:
-    """Descriptors that a linkage predicts."""
-    return list(fitted.basis_.descriptors) if fitted is not None else []
 
 
 def common_pixel(every: Sequence[xr.Dataset]) -> float | None:
