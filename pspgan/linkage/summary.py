@@ -67,6 +67,15 @@ def summarise(
     return "\n".join(lines)
 
 
+def r2_in_words(score: float) -> str:
+    """A coefficient of determination; far below zero, where a few alike groups were drawn, only that it is.
+
+    >>> r2_in_words(0.417), r2_in_words(-0.001), r2_in_words(-189701.48)
+    ('0.42', '0.00', '< -10')
+    """
+    return "< -10" if score < -10 else f"{round(score, 2) + 0.0:.2f}"
+
+
 def seen_in_words(table: SpecimenTable, tested: str) -> str:
     """How many of the specimens of the origin that is tested on the generator has seen."""
     mine = table.origin == tested
@@ -110,4 +119,4 @@ def _deviation(row: pd.Series) -> str:
 def _interval(row: pd.Series) -> str:
     if not np.isfinite(row["r2"]):
         return "-"
-    return f"{row['r2']:.2f} [{row['r2_low']:.2f}, {row['r2_high']:.2f}]"
+    return f"{r2_in_words(row['r2'])} [{r2_in_words(row['r2_low'])}, {r2_in_words(row['r2_high'])}]"

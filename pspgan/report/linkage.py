@@ -10,7 +10,7 @@ import pandas as pd
 from ..figures import component_scatter, predicted_against_measured, scores
 from ..figures.linkage import target_label
 from ..linkage.distance import nearest_observed
-from ..linkage.summary import seen_in_words
+from ..linkage.summary import r2_in_words, seen_in_words
 from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text, number
 from .inputs import Inputs
 
@@ -110,7 +110,7 @@ def _verdict(validation: pd.DataFrame, tested: str) -> str:
 def _interval(row: pd.Series) -> str:
     if not np.isfinite(row["r2"]):
         return "–"
-    r2, low, high = (f"{round(row[name], 2) + 0.0:.2f}" for name in ("r2", "r2_low", "r2_high"))
+    r2, low, high = (r2_in_words(row[name]) for name in ("r2", "r2_low", "r2_high"))
     return f"{r2} ({low} to {high})".replace("-", "−")
 
 
