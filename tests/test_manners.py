@@ -1,7 +1,10 @@
 """Commands speak to people, to programs, or not at all; and say what long work would take."""
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -207,3 +210,25 @@ def test_presets_take_bfloat16_where_the_cpu_multiplies_in_it(
     run = psp.training.Run(tmp_path / "run")
     plan = beginning.plan_run(run, "demo", None, False, False, settings, torch.device("cpu"))
     assert plan.config.precision == precision
+
+
+@pytest.mark.parametrize(("traceback", "said"), [("", "warning: look out\n"), ("1", "UserWarning: look out")])
+def test_warnings_are_a_line_without_a_place_in_the_code(tmp_path, traceback, said):
+    script = tmp_path / "grumbling.py"
+    script.write_text(
+        "import sys, warnings\n"
+        "from pspgan.cli import app, main\n"
+        "app.command('grumble')(lambda: warnings.warn('look out', stacklevel=1))\n"
+        "sys.argv = ['pspgan', 'grumble']\n"
+        "main()\n"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(psp.__file__).parents[1]),
+        "PSPGAN_TRACEBACK": traceback,
+    }
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert ("grumbling.py" in done.stderr) == bool(traceback)

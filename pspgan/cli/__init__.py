@@ -93,6 +93,8 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 def main() -> None:
     """Entry point. Errors of the user's making are one line, exit code 1; PSPGAN_TRACEBACK=1 shows where."""
+    if not os.environ.get("PSPGAN_TRACEBACK"):
+        warnings.formatwarning = _without_place
     # What Pillow doubts in a file that it reads all the same; of one that it cannot read the error says more.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
@@ -104,6 +106,11 @@ def main() -> None:
             why = f"not enough memory: {error}" if isinstance(error, MemoryError) else str(error)
             typer.echo(f"error: {quoted(why, _LONGEST)}", err=True)
         sys.exit(1)
+
+
+def _without_place(message: Warning | str, *_: object) -> str:
+    """A warning as a line for people, who do not look for it in the code."""
+    return f"warning: {message}\n"
 
 
 def _is_of_all_ranks(error: Exception) -> bool:
