@@ -16,6 +16,7 @@ sys.path.append(str(ROOT / "benchmarks"))
 
 
 collect_ignore = ["typed_script.py"]  # which a type checker reads; nothing runs it
+collect_ignore_glob = ["*/conftest.py"]  # for doctests they would all be one module
 
 # Files that take longest begin first: else a core is left with one of them, alone, at the end.
 _LONGEST = (

@@ -9,8 +9,8 @@ import pytest
 
 from pspgan.statistics.descriptors import plugged
 
-# Modules of packages: imported where a test installs them, not when doctests are looked for.
-collect_ignore_glob = ["*/*.py"]
+# Not looked through for doctests: modules of packages, which are imported where a test installs them.
+collect_ignore_glob = ["*/*.py", "conftest.py"]
 
 HERE = Path(__file__).parent
 PREPARE = "from setuptools.build_meta import prepare_metadata_for_build_wheel as prepare; prepare({!r})"
