@@ -68,7 +68,7 @@ class EnsembleAccessor:
         self,
         correlations: Sequence[tuple[int, int]] | None = None,
         cutoff: int | None = None,
-        phases: Phases | str | os.PathLike = "otsu",
+        phases: Phases | str | os.PathLike[str] = "otsu",
     ) -> xr.DataArray:
         """Two-point statistics of the micrographs, computed now and in memory; not taken as periodic.
 
@@ -86,7 +86,7 @@ class EnsembleAccessor:
         return self._measured(correlations=correlations, cutoff=cutoff, phases=phases)["two_point"]
 
     def descriptors(
-        self, phases: Phases | str | os.PathLike = "otsu", zone: tuple[str, str] | None = None
+        self, phases: Phases | str | os.PathLike[str] = "otsu", zone: tuple[str, str] | None = None
     ) -> xr.Dataset:
         """Descriptors of the micrographs, in pixels and in micrometres, computed now and in memory.
 

@@ -53,7 +53,7 @@ class LearnedPhases:
             lines.append(self.validation.summary())
         return "\n".join(lines)
 
-    def write(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
+    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write ``classifier.safetensors`` and, of a validation, its scores and a figure, all or nothing.
 
         ``scores.csv`` has a row a class, ``micrographs.csv`` a row a micrograph, ``confusion.csv`` counts
@@ -101,7 +101,7 @@ class LearnedPhases:
 def learn_phases(
     labelled: LabelledMicrographs,
     names: Sequence[str],
-    out: str | os.PathLike | None = None,
+    out: str | os.PathLike[str] | None = None,
     *,
     validate: bool = True,
     steps: int = STEPS,

@@ -131,7 +131,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                         probability[start : start + 64] += logits.softmax(dim=1).numpy()
         return probability / (len(rows) * len(columns))
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one safetensors file, which holds everything.
 
         Raises:
@@ -143,7 +143,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> NetworkClassifier:
+    def load(cls, path: str | os.PathLike[str]) -> NetworkClassifier:
         """What `save` wrote.
 
         Raises:

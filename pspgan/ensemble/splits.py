@@ -19,7 +19,7 @@ _NAMED = 5  # specimens that an error names
 
 
 def split(
-    data: str | os.PathLike | xr.Dataset, by: By = "specimen", held_out: float = 0.2, seed: int = 0
+    data: str | os.PathLike[str] | xr.Dataset, by: By = "specimen", held_out: float = 0.2, seed: int = 0
 ) -> xr.Dataset:
     """Hold micrographs out, and keep in the ensemble which: coordinate ``split``, ``train`` or ``held_out``.
 

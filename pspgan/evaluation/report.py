@@ -105,7 +105,7 @@ class Report:
 
         return titled("Generated against real micrographs", table([asdict(one) for one in self.findings]))
 
-    def save(self, folder: str | os.PathLike) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``table.csv``, ``findings.txt`` (this report as text) and ``findings.json`` into a folder.
 
         Raises:

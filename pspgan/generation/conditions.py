@@ -11,7 +11,7 @@ from typing import Literal
 from ..process import ConditionError, ConditionLike, ProcessCondition, ProcessSpace
 from ..sources.rows import Row, read_table
 
-Conditions = Literal["observed", "all"] | str | os.PathLike | Iterable[ConditionLike] | ConditionLike
+Conditions = Literal["observed", "all"] | str | os.PathLike[str] | Iterable[ConditionLike] | ConditionLike
 COUNT = "n"  # column of a table
 _TABLES = (".csv", ".tsv", ".xlsx")
 _MOST = 100_000_000  # micrographs a condition: 6.5 TB at 256 px

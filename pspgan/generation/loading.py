@@ -21,7 +21,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def load(
-    path: str | os.PathLike | Run,
+    path: str | os.PathLike[str] | Run,
     device: str | torch.device | None = None,
     *,
     precision: Precision = "float32",

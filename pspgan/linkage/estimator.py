@@ -77,7 +77,7 @@ class Linkage(BaseEstimator):
         self.features = features
         self.seed = seed
 
-    def fit(self, *ensembles: xr.Dataset | str | os.PathLike) -> Linkage:
+    def fit(self, *ensembles: xr.Dataset | str | os.PathLike[str]) -> Linkage:
         """Fit on ensembles, and validate.
 
         Args:
@@ -197,7 +197,7 @@ class Linkage(BaseEstimator):
         check_is_fitted(self, "models_")
         return process_features(self.space_, points, self.features)
 
-    def transform(self, ensemble: xr.Dataset | str | os.PathLike) -> xr.DataArray:
+    def transform(self, ensemble: xr.Dataset | str | os.PathLike[str]) -> xr.DataArray:
         """Targets of single micrographs as this linkage measures them, (sample, target).
 
         Raises:
@@ -217,7 +217,7 @@ class Linkage(BaseEstimator):
             coords=coords | {"target": list(self.targets_), "units": ("target", list(self.units_))},
         )
 
-    def score(self, ensemble: xr.Dataset | str | os.PathLike) -> float:
+    def score(self, ensemble: xr.Dataset | str | os.PathLike[str]) -> float:
         """R2 of the predictions for the specimens of an ensemble, averaged over the targets.
 
         It says nothing about unseen specimens where the ensemble is the one that was fitted: see
@@ -242,7 +242,7 @@ class Linkage(BaseEstimator):
         check_is_fitted(self, "models_")
         return summarise(self.table_, self.validation_, self.variances_, self.regressors_)
 
-    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the linkage to a folder, without pickle; whole or not at all.
 
         Raises:
@@ -252,7 +252,7 @@ class Linkage(BaseEstimator):
         return storage.save(self, Path(folder), overwrite=overwrite)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike) -> Linkage:
+    def load(cls, folder: str | os.PathLike[str]) -> Linkage:
         """Read what `save` wrote and fit its regressors again: predictions are the same.
 
         Raises:
@@ -303,8 +303,8 @@ class Linkage(BaseEstimator):
 
 
 def link(
-    *stores: xr.Dataset | str | os.PathLike,
-    out: str | os.PathLike,
+    *stores: xr.Dataset | str | os.PathLike[str],
+    out: str | os.PathLike[str],
     n_components: int = 5,
     regressor: RegressorName = "auto",
     descriptors: Sequence[str] | None = None,

@@ -25,7 +25,7 @@ from ..statistics import (
 
 
 def open_all(
-    ensembles: Sequence[xr.Dataset | str | os.PathLike], space: ProcessSpace | None = None
+    ensembles: Sequence[xr.Dataset | str | os.PathLike[str]], space: ProcessSpace | None = None
 ) -> list[xr.Dataset]:
     """Datasets of the ensembles, all of one process space (the first one's unless given)."""
     if not ensembles:

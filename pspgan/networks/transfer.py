@@ -41,7 +41,7 @@ class _Move:
         """Whether something is left behind."""
         return not set(self.there) <= set(self.here)
 
-    def fit(self, tensors: dict[str, Tensor], own: Tensor, source: str | os.PathLike) -> Tensor:
+    def fit(self, tensors: dict[str, Tensor], own: Tensor, source: str | os.PathLike[str]) -> Tensor:
         """The new network's tensor.
 
         Args:
@@ -71,7 +71,7 @@ def transfer_tensors(
     network: Generator | Discriminator,
     tensors: dict[str, Tensor],
     space: ProcessSpace,
-    source: str | os.PathLike,
+    source: str | os.PathLike[str],
 ) -> None:
     """Put tensors of a network of one process space into a freshly drawn one of another.
 

@@ -53,14 +53,14 @@ _SECTIONS = (
 
 
 def write_report(
-    real: str | os.PathLike | xr.Dataset,
-    gen: str | os.PathLike | xr.Dataset | None = None,
+    real: str | os.PathLike[str] | xr.Dataset,
+    gen: str | os.PathLike[str] | xr.Dataset | None = None,
     *,
-    linkage: str | os.PathLike | Linkage | None = None,
-    run: str | os.PathLike | None = None,
-    out: str | os.PathLike = "report.html",
+    linkage: str | os.PathLike[str] | Linkage | None = None,
+    run: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "report.html",
     evaluation: Report | pd.DataFrame | str | bool = False,
-    classification: str | os.PathLike | None = None,
+    classification: str | os.PathLike[str] | None = None,
     target: Mapping[str, float] | None = None,
 ) -> Path:
     """Write a self-contained HTML report.

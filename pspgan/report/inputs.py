@@ -51,12 +51,12 @@ class Inputs:
     @classmethod
     def open(
         cls,
-        real: str | os.PathLike | xr.Dataset,
-        generated: str | os.PathLike | xr.Dataset | None,
-        linkage: str | os.PathLike | Linkage | None,
-        run: str | os.PathLike | None,
+        real: str | os.PathLike[str] | xr.Dataset,
+        generated: str | os.PathLike[str] | xr.Dataset | None,
+        linkage: str | os.PathLike[str] | Linkage | None,
+        run: str | os.PathLike[str] | None,
         evaluation: Report | pd.DataFrame | str | None,
-        classification: str | os.PathLike | None,
+        classification: str | os.PathLike[str] | None,
         target: Mapping[str, float] | None,
     ) -> Inputs:
         """Open what is given as a path, and check that it fits together.
@@ -152,7 +152,7 @@ def evenly(items: Sequence, most: int) -> list:
     return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
-def _opened(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
+def _opened(ensemble: str | os.PathLike[str] | xr.Dataset) -> xr.Dataset:
     if isinstance(ensemble, xr.Dataset):
         validate(ensemble)
         return ensemble

@@ -176,7 +176,7 @@ class TableFactors:
         return " ".join(options)
 
 
-def given_factors(given: Mapping[str, Any] | str | os.PathLike) -> TableFactors:
+def given_factors(given: Mapping[str, Any] | str | os.PathLike[str]) -> TableFactors:
     """Factors as someone says them.
 
     Args:

@@ -48,7 +48,7 @@ class Plan:
 def plan_run(
     run: Run,
     preset: str,
-    start_from: str | os.PathLike | Run | None,
+    start_from: str | os.PathLike[str] | Run | None,
     resume: bool,
     overwrite: bool,
     settings: dict[str, Any],

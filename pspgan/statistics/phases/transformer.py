@@ -80,7 +80,7 @@ class Phases(TransformerMixin, BaseEstimator):
         window: int = WINDOW,
         low: float = 0.0,
         high: float = 255.0,
-        classifier: PixelClassifier | str | os.PathLike | None = None,
+        classifier: PixelClassifier | str | os.PathLike[str] | None = None,
     ) -> None:
         self.method = method
         self.n_phases = n_phases
@@ -173,7 +173,7 @@ class Phases(TransformerMixin, BaseEstimator):
             found[name] = value
         return found
 
-    def save_classifier(self, path: str | os.PathLike) -> None:
+    def save_classifier(self, path: str | os.PathLike[str]) -> None:
         """Write a copy of the classifier, if one makes the phases, for `from_settings`.
 
         Raises:
@@ -185,7 +185,7 @@ class Phases(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_settings(
-        cls, settings: dict[str, Any], *, classifier: PixelClassifier | str | os.PathLike | None = None
+        cls, settings: dict[str, Any], *, classifier: PixelClassifier | str | os.PathLike[str] | None = None
     ) -> Phases:
         """The same `Phases` again.
 
@@ -270,7 +270,7 @@ class Phases(TransformerMixin, BaseEstimator):
         return one_hot(self._phase(micrograph), self.n_states)
 
 
-def phases_of(phases: Phases | str | os.PathLike) -> Phases:
+def phases_of(phases: Phases | str | os.PathLike[str]) -> Phases:
     """How micrographs become phases: as given, by the method of that name, or by a saved classifier.
 
     Raises:
