@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -17,10 +18,10 @@ from ..evaluation.matching import match
 from ..training.batches import from_grey
 from .labels import AGREEMENT, labelled_like, labels_of
 
-Ratio = float | Mapping[str, float]
+Ratio: TypeAlias = float | Mapping[str, float]
 
 
-class SyntheticMix(Dataset):
+class SyntheticMix(Dataset[tuple[Tensor, int]]):
     """Real micrographs and generated ones of the same classes.
 
     Both are brought to the same pixel and the same field first (`pspgan.evaluation.matching.match`): averaged

@@ -49,7 +49,7 @@ def generate(
     Args:
         model: what `load` gives or takes.
         conditions: ``"observed"`` (the combinations that training saw), ``"all"`` combinations of levels,
-            conditions in any form, between levels too; or the path (`os.PathLike[str]`) of a file of them: text
+            conditions in any form, between levels too; or the path (`os.PathLike`) of a file of them: text
             with a condition a line, or a table with a column a factor and, optionally, ``n``.
         n: micrographs a condition.
         out: zarr store to write; None keeps the ensemble in memory.

@@ -76,7 +76,7 @@ class Behind:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function, self._thread = function, ThreadPoolExecutor(1)
-        self._under_way: Future | None = None
+        self._under_way: Future[Any] | None = None
 
     def give(self, *arguments: Any) -> None:
         """Wait for the call before, and begin this one."""

@@ -50,7 +50,7 @@ def open_all(
 def observing(ensembles: Sequence[xr.Dataset]) -> ProcessSpace:
     """The process space with what was seen: conditions of measured ensembles, and of generators' training."""
     space = space_of(ensembles[0])
-    seen: set[tuple] = set()
+    seen: set[tuple[Value, ...]] = set()
     for ensemble in ensembles:
         if ensemble.attrs["origin"] == "generated":
             seen |= space_of(ensemble).observed

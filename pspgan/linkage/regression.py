@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.stats import t as student
@@ -80,7 +80,7 @@ class BoostingRegressor(RegressorMixin, BaseEstimator):
         return (mean, np.full(len(X), self.std_)) if return_std else mean
 
 
-Regressor = MeanRegressor | BayesianRidge | GaussianProcessRegressor | BoostingRegressor
+Regressor: TypeAlias = MeanRegressor | BayesianRidge | GaussianProcessRegressor | BoostingRegressor
 
 
 class TargetRegressor(RegressorMixin, BaseEstimator):

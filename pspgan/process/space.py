@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .factor import ConditionError, Factor, Value
 from .pixel_size import PIXEL_SIZE, check_pixel_size, hyphenated, pixel_size_factor
 
 #: What names a condition: itself, its notation, or values by factor, by name or in the order of factors.
-ConditionLike = "ProcessCondition | str | Mapping[str, Value] | Sequence[Value]"
+ConditionLike: TypeAlias = "ProcessCondition | str | Mapping[str, Value] | Sequence[Value]"
 
 
 @dataclass(frozen=True)

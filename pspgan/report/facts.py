@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,7 @@ def _specimens(ensemble: xr.Dataset) -> str:
 
 
 def _flat(
-    settings: dict, prefix: str = "", leave_out: frozenset[str] | set[str] = frozenset()
+    settings: Mapping[str, object], prefix: str = "", leave_out: frozenset[str] | set[str] = frozenset()
 ) -> list[list[str]]:
     rows = []
     for key, value in settings.items():

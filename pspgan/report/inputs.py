@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from .blocks import Missing
 if TYPE_CHECKING:
     from ..evaluation import Report
     from ..linkage import Linkage
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Inputs:
         return _name(self.real), "gen.zarr" if self.generated is None else _name(self.generated)
 
 
-def evenly(items: Sequence, most: int) -> list:
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
     """At most ``most`` of the items, at even distances, the first and last among them."""
     if len(items) <= most:
         return list(items)

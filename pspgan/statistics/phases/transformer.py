@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.array
 import numpy as np
@@ -14,6 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from . import thresholds as by_threshold
 from .classifier import PixelClassifier, open_classifier
 from .states import one_hot, primitive
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 # What each method takes, beside the micrographs.
 METHODS = {
@@ -91,7 +94,7 @@ class Phases(TransformerMixin, BaseEstimator):
         self.high = high
         self.classifier = classifier
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
