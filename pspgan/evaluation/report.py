@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -54,9 +55,9 @@ class Report:
     only_generated: list[str]
     field: tuple[int, int]
     reduction: int
-    findings: list[Finding] = field(default_factory=list)
-    pairs: list[Pair] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+    pairs: list[Pair] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def __str__(self) -> str:
         whole = self.table[self.table["part"] == "all"]

@@ -17,7 +17,7 @@ from .. import ensemble
 from ..scheduling import run_parts
 from ..training.distributed import Ranks
 from .job import Job
-from .loading import load
+from .loading import Precision, load
 from .model import Model
 
 
@@ -55,7 +55,7 @@ def write_by_workers(
     parts: Sequence[slice],
     scheduler: str,
     workers: int | None,
-    bar: tqdm,
+    bar: tqdm[Any],
 ) -> None:
     """Sample and write shards on threads, processes or a dask cluster, each shard by one worker.
 
@@ -108,7 +108,7 @@ class Source:
     path: Path
     sha256: str
     device: str
-    precision: str
+    precision: Precision
 
     @classmethod
     def of(cls, model: Model) -> Source:

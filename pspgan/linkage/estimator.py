@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..ensemble import space_of
 from ..process import ConditionLike, ProcessCondition, ProcessSpace
+from ..statistics import Phases
 from . import storage
 from .distance import nearest_observed
 from .features import Form, check_features, factor_of_column, process_features
@@ -62,6 +64,18 @@ class Linkage(BaseEstimator):
         variances_: how much micrographs, specimens, conditions and the generator vary, each by itself: see
             `pspgan.linkage.variances.components_of`.
     """
+
+    space_: ProcessSpace
+    targets_: tuple[str, ...]
+    units_: tuple[str, ...]
+    models_: dict[str, TargetRegressor]
+    regressors_: dict[str, RegressorName]
+    basis_: StructureBasis
+    table_: SpecimenTable
+    settings_: dict[str, Any]
+    phases_: Phases
+    validation_: pd.DataFrame
+    variances_: pd.DataFrame
 
     def __init__(
         self,
@@ -154,7 +168,7 @@ class Linkage(BaseEstimator):
         self._warn_unobserved(points)
         mean, std = self.predict_arrays(points)
         n_scores = len(self.basis_.components)
-        variables = {
+        variables: dict[str, tuple[Any, ...]] = {
             "mean": (("condition", "target"), mean),
             "two_point": (("condition", *self.basis_.mean.dims), self.basis_.reconstruct(mean[:, :n_scores])),
             "observed": ("condition", np.array([c.observed for c in points], dtype=bool)),
@@ -272,7 +286,11 @@ class Linkage(BaseEstimator):
         return self.space_.conditions(many)
 
     def _assemble(
-        self, space: ProcessSpace, basis: StructureBasis, table: SpecimenTable, regressors: Sequence[str]
+        self,
+        space: ProcessSpace,
+        basis: StructureBasis,
+        table: SpecimenTable,
+        regressors: Sequence[RegressorName],
     ) -> None:
         self.space_, self.basis_, self.table_ = space, basis, table
         self.targets_, self.units_ = basis.targets, basis.target_units

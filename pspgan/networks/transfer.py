@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,8 +32,8 @@ class _Move:
 
     origin: str | None
     dim: int
-    there: list[Hashable]
-    here: list[Hashable]
+    there: Sequence[Hashable]
+    here: Sequence[Hashable]
     drawn: bool
 
     @property

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from . import _native, reference
 
-POLICIES = {
+POLICIES: dict[str, tuple[str, ...]] = {
     "color": ("brightness", "saturation", "contrast"),
     "translation": ("translation",),
     "cutout": ("cutout",),
 }
-OPERATIONS = tuple(operation for operations in POLICIES.values() for operation in operations)
+OPERATIONS: tuple[str, ...] = tuple(operation for operations in POLICIES.values() for operation in operations)
 PLACES = {"translation": (2,), "cutout": (4,)}  # operations drawn in pixels: numbers an image
 MAX_STRENGTH = 8.0  # translation by up to the whole image; the other operations are beyond use long before
 

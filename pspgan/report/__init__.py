@@ -87,7 +87,9 @@ def write_report(
         ValueError: ensembles of the wrong origin or of different process spaces.
     """
     if isinstance(evaluation, bool):
-        found = evaluate(real, gen) if evaluation and gen is not None else None
+        found: Report | pd.DataFrame | str | None = (
+            evaluate(real, gen) if evaluation and gen is not None else None
+        )
     else:
         found = evaluation
     inputs = Inputs.open(real, gen, linkage, run, found, classification, target)

@@ -165,7 +165,7 @@ def process_coverage(inputs: Inputs) -> Section:
     if inputs.generated is not None:
         count = combinations(inputs.generated).set_index("condition")["micrographs"]
         frame["generated"] = count.reindex(table["condition"]).fillna(0).astype(int).to_numpy()
-    block = Table.of(f"Combinations in the {inputs.reference} ensemble", frame)
+    block: Table | Fold = Table.of(f"Combinations in the {inputs.reference} ensemble", frame)
     if len(frame) > _LONG_TABLE:
         block = Fold(f"All {len(frame)} combinations", [block])
     return Section("coverage", "Process conditions covered", [Panels(panels, caption), Text(text), block])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dask.array
 import numpy as np
@@ -18,8 +18,10 @@ from .states import one_hot, primitive
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
+Lazy = TypeVar("Lazy", np.ndarray, dask.array.Array)
+
 # What each method takes, beside the micrographs.
-METHODS = {
+METHODS: dict[str, tuple[str, ...]] = {
     "otsu": ("background",),
     "multi-otsu": ("n_phases", "background"),
     "threshold": ("n_phases", "thresholds"),
@@ -112,7 +114,7 @@ class Phases(TransformerMixin, BaseEstimator):
         self._check()
         return self
 
-    def transform(self, X: np.ndarray | dask.array.Array) -> np.ndarray | dask.array.Array:
+    def transform(self, X: Lazy) -> Lazy:
         """Share of every state in every pixel.
 
         Args:
@@ -127,7 +129,7 @@ class Phases(TransformerMixin, BaseEstimator):
         self._check()
         return _by_samples(self._states, X, np.float64, self.n_states)
 
-    def segment(self, X: np.ndarray | dask.array.Array) -> np.ndarray | dask.array.Array:
+    def segment(self, X: Lazy) -> Lazy:
         """Phase of every pixel; of ``"primitive"`` the state with the largest share.
 
         Args:
