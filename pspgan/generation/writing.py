@@ -21,7 +21,9 @@ from .loading import Precision, load
 from .model import Model
 
 
-def write_here(job: Job, model: Model, out: Path, parts: Sequence[slice], ranks: Ranks, bar: tqdm) -> None:
+def write_here(
+    job: Job, model: Model, out: Path, parts: Sequence[slice], ranks: Ranks, bar: tqdm[Any]
+) -> None:
     """Sample shards, each written while the next one is sampled; of several ranks each takes its own.
 
     After every round of shards the ranks tell one another how far they are, so that none is left waiting for

@@ -11,9 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-Value: TypeAlias = (
-    float | str
-)  #: of a factor: a number in its unit if ordinal, the name of a level if nominal
+#: Value of a factor: a number in its unit if ordinal, the name of a level if nominal.
+Value: TypeAlias = float | str
 
 # Letters that may follow a number in the notation ("24H"), as multiples of the factor's unit.
 _SUFFIXES: dict[str, dict[str, float]] = {
