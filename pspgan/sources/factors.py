@@ -21,7 +21,7 @@ from .rows import Row, SourceError, as_number
 # Names that mean something else in an ensemble, in its statistics (where a factor called like a descriptor
 # would take its place) and in the tables made of them.
 # fmt: off
-RESERVED = (
+RESERVED: tuple[str, ...] = (
     "sample", "y", "x", "micrograph", "phase", "condition", "specimen", "um_per_px", "microconstituent",
     "image", "offset_y", "offset_x", "split", "seed", "observed", "statistics",
     "two_point", "dy", "dx", "correlation", "area_fraction", "particle_density", "particle_density_um",
