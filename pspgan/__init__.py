@@ -49,10 +49,10 @@ if TYPE_CHECKING:  # what `_NAMES` and `_MODULES` load on first use, for type ch
     from .inspection import inspect as inspect
     from .linkage import (
         Linkage as Linkage,
-        evolution as evolution,
         fit_kinetics as fit_kinetics,
         link as link,
     )
+    from .linkage.evolution import evolution as evolution
     from .live import app as app
     from .phase_learning import learn_phases as learn_phases
     from .plugins import PluginError as PluginError
@@ -95,7 +95,7 @@ _NAMES = {
     "compute_statistics": "statistics",
     "demo": "demonstration",
     "evaluate": "evaluation",
-    "evolution": "linkage",
+    "evolution": "linkage.evolution",
     "export_folders": "classification",
     "fit_kinetics": "linkage",
     "generate": "generation",

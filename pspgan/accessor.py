@@ -68,7 +68,7 @@ class EnsembleAccessor:
         self,
         correlations: Sequence[tuple[int, int]] | None = None,
         cutoff: int | None = None,
-        phases: Phases | str | os.PathLike = "otsu",
+        phases: Phases | str | os.PathLike[str] = "otsu",
     ) -> xr.DataArray:
         """Two-point statistics of the micrographs, computed now and in memory; not taken as periodic.
 
@@ -83,10 +83,10 @@ class EnsembleAccessor:
         Raises:
             StatisticsError: something does not fit.
         """
-        return self._measured(correlations=correlations, cutoff=cutoff, phases=phases)["two_point"]
+        return self._measured(phases, correlations=correlations, cutoff=cutoff)["two_point"]
 
     def descriptors(
-        self, phases: Phases | str | os.PathLike = "otsu", zone: tuple[str, str] | None = None
+        self, phases: Phases | str | os.PathLike[str] = "otsu", zone: tuple[str, str] | None = None
     ) -> xr.Dataset:
         """Descriptors of the micrographs, in pixels and in micrometres, computed now and in memory.
 
@@ -101,12 +101,21 @@ class EnsembleAccessor:
         """
         from .statistics import descriptor_names
 
-        measured = self._measured(phases=phases, zone=zone, cutoff=0)
+        measured = self._measured(phases, zone=zone, cutoff=0)
         return measured[descriptor_names(measured)]
 
-    def _measured(self, **settings: object) -> xr.Dataset:
+    def _measured(
+        self,
+        phases: Phases | str | os.PathLike[str],
+        *,
+        cutoff: int | None,
+        correlations: Sequence[tuple[int, int]] | None = None,
+        zone: tuple[str, str] | None = None,
+    ) -> xr.Dataset:
         from .statistics import common_settings, measure_statistics
         from .statistics.phases import phases_of
 
-        common = common_settings([self._dataset], **settings)
-        return measure_statistics(self._dataset, settings=common, phases=phases_of(settings["phases"]))[0]
+        common = common_settings(
+            [self._dataset], phases=phases, cutoff=cutoff, correlations=correlations, zone=zone
+        )
+        return measure_statistics(self._dataset, settings=common, phases=phases_of(phases))[0]

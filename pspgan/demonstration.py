@@ -17,7 +17,7 @@ from .training import train
 
 
 def demo(
-    out: str | os.PathLike = "demo", *, minutes: float = 4.0, seed: int = 0, progress: bool = True
+    out: str | os.PathLike[str] = "demo", *, minutes: float = 4.0, seed: int = 0, progress: bool = True
 ) -> Path:
     """Simulate steel, train on it, generate, measure, link and report.
 

@@ -28,12 +28,12 @@ _FIGURES: dict[str, tuple[Callable[[Report], Figure], str]] = {
 
 
 def write_evaluation(
-    real: str | os.PathLike,
-    gen: str | os.PathLike,
-    out: str | os.PathLike = "evaluation",
+    real: str | os.PathLike[str],
+    gen: str | os.PathLike[str],
+    out: str | os.PathLike[str] = "evaluation",
     *,
-    run: str | os.PathLike | None = None,
-    phases: Phases | str | os.PathLike | None = None,
+    run: str | os.PathLike[str] | None = None,
+    phases: Phases | str | os.PathLike[str] | None = None,
     seed: int = 0,
     splits: int = 50,
     limit: int = 2000,

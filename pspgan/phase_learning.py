@@ -53,7 +53,7 @@ class LearnedPhases:
             lines.append(self.validation.summary())
         return "\n".join(lines)
 
-    def write(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
+    def write(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write ``classifier.safetensors`` and, of a validation, its scores and a figure, all or nothing.
 
         ``scores.csv`` has a row a class, ``micrographs.csv`` a row a micrograph, ``confusion.csv`` counts
@@ -71,7 +71,7 @@ class LearnedPhases:
             self.classifier.save(partial / CLASSIFIER)
             if self.validation is not None:
                 self.validation.table().to_csv(partial / "scores.csv", index=False)
-                self._by_micrograph().to_csv(partial / "micrographs.csv", index=False)
+                self._by_micrograph(self.validation).to_csv(partial / "micrographs.csv", index=False)
                 names = list(self.validation.names)
                 pooled = pd.DataFrame(self.validation.confusion.sum(0), index=names, columns=names)
                 pooled.to_csv(partial / "confusion.csv", index_label="label")
@@ -80,7 +80,13 @@ class LearnedPhases:
         return folder
 
     def figure(self) -> Figure:
-        """The best, the median and the worst held-out micrograph by accuracy, with label and prediction."""
+        """The best, the median and the worst held-out micrograph by accuracy, with label and prediction.
+
+        Raises:
+            ValueError: the classifier was not validated.
+        """
+        if self.validation is None:
+            raise ValueError("not validated, so no micrograph was held out to be shown (validate=True)")
         accuracy = self.validation.accuracy
         order = np.argsort(-accuracy, kind="stable")[: np.isfinite(accuracy).sum()]
         chosen = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
@@ -93,15 +99,15 @@ class LearnedPhases:
             [self.labelled.um_per_px[i] for i in chosen.values()],
         )
 
-    def _by_micrograph(self) -> pd.DataFrame:
+    def _by_micrograph(self, validation: Validation) -> pd.DataFrame:
         columns = {"image": self.labelled.images, "specimen": self.labelled.specimen}
-        return pd.DataFrame(columns | {"accuracy": self.validation.accuracy})
+        return pd.DataFrame(columns | {"accuracy": validation.accuracy})
 
 
 def learn_phases(
     labelled: LabelledMicrographs,
     names: Sequence[str],
-    out: str | os.PathLike | None = None,
+    out: str | os.PathLike[str] | None = None,
     *,
     validate: bool = True,
     steps: int = STEPS,

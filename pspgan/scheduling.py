@@ -24,7 +24,7 @@ SCHEDULERS = ("threads", "processes")
 
 def run_parts(
     function: Callable[..., Any],
-    arguments: Iterable[tuple],
+    arguments: Iterable[tuple[Any, ...]],
     scheduler: str = "threads",
     workers: int | None = None,
 ) -> Iterator[Any]:

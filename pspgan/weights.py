@@ -20,7 +20,7 @@ class CheckpointError(ValueError):
     """A file of weights that is damaged, of another layout, of another process space or of something else."""
 
 
-def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+def save_weights(path: str | os.PathLike[str], tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write tensors, a JSON description and a checksum of both to one safetensors file, atomically.
 
     Args:
@@ -40,7 +40,7 @@ def save_weights(path: str | os.PathLike, tensors: dict[str, Tensor], meta: dict
             raise OSError(error) from error
 
 
-def load_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_weights` wrote.
 
     Raises:
@@ -64,7 +64,7 @@ def load_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, 
     return tensors, json.loads(metadata["pspgan"])
 
 
-def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], source: str | os.PathLike) -> None:
+def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], source: str | os.PathLike[str]) -> None:
     """Put tensors into a network, all of them and nothing else; one on the meta device takes them over.
 
     Raises:

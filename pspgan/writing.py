@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def naming(path: str | os.PathLike) -> Iterator[None]:
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Errors of the disk name the file.
 
     Raises:
@@ -24,7 +24,7 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside ``path`` to write to; at the end it is on the disk and takes the place of ``path``.
 
     A process that is killed meanwhile leaves it behind, as ``.NAME.*.partial``.
@@ -44,7 +44,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
+def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a whole file of UTF-8, atomically.
 
     Raises:
@@ -55,7 +55,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 @contextlib.contextmanager
-def replacing_folder(folder: str | os.PathLike) -> Iterator[Path]:
+def replacing_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """A name beside ``folder`` to write under, which takes its place at the end, or disappears on an error.
 
     Raises:

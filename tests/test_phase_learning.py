@@ -63,7 +63,10 @@ def test_a_folder_is_not_replaced_unasked(folders):
     read = labelled.read(folders / "images", folders / "labels")
     out = folders / "classifier"
     learn = {"validate": False, "steps": 1, "progress": False}
-    classifier = learn_phases(read, NAMES, out, **learn).classifier
+    learned = learn_phases(read, NAMES, out, **learn)
+    with pytest.raises(ValueError, match="not validated, so no micrograph was held out"):
+        learned.figure()
+    classifier = learned.classifier
     assert classifier.identity()["path"] == str(out / "classifier.safetensors")
     with pytest.raises(FileExistsError, match="classifier exists; choose another name"):
         learn_phases(read, NAMES, out, **learn, seed=1)

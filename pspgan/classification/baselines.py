@@ -79,6 +79,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         micrographs, labels = self._checked(micrographs), np.asarray(labels)
         if labels.shape != micrographs.shape[:1]:
             raise ValueError(f"labels must be ({len(micrographs)},), got shape {labels.shape}")
+        self.classes_: np.ndarray
         self.classes_, index = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("all micrographs are of one class; there is nothing to tell apart")
@@ -88,7 +89,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         rng = np.random.default_rng(self.seed)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)  # of the CPU alone, which the fork gives back
-            self.network_ = _network(len(self.classes_))
+            self.network_: nn.Module = _network(len(self.classes_))
         optimizer = torch.optim.AdamW(self.network_.parameters(), lr=_LEARNING_RATE, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, self.steps, pct_start=0.2)
         self.network_.train()
@@ -131,7 +132,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                         probability[start : start + 64] += logits.softmax(dim=1).numpy()
         return probability / (len(rows) * len(columns))
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one safetensors file, which holds everything.
 
         Raises:
@@ -143,7 +144,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> NetworkClassifier:
+    def load(cls, path: str | os.PathLike[str]) -> NetworkClassifier:
         """What `save` wrote.
 
         Raises:

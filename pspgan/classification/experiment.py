@@ -26,8 +26,8 @@ from .tiles import Tiles
 
 
 def classify(
-    real: xr.Dataset | str | os.PathLike,
-    generator: Generator | xr.Dataset | str | os.PathLike | None = None,
+    real: xr.Dataset | str | os.PathLike[str],
+    generator: Generator | xr.Dataset | str | os.PathLike[str] | None = None,
     ratios: Sequence[Ratio] = (1.0,),
     *,
     classifier: ClassifierMixin | None = None,
@@ -37,7 +37,7 @@ def classify(
     reduction: int | None = None,
     agreement: float = AGREEMENT,
     seed: int = 0,
-    out: str | os.PathLike | None = None,
+    out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Classification:

@@ -23,7 +23,7 @@ _UNSAFE = re.compile(r"[^\w.+-]+")  # in names of files and folders
 
 def export_folders(
     data: SyntheticMix | xr.Dataset | Mapping[str, SyntheticMix | xr.Dataset],
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     label: str = "microconstituent",
     *,
     overwrite: bool = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -17,10 +18,10 @@ from ..evaluation.matching import match
 from ..training.batches import from_grey
 from .labels import AGREEMENT, labelled_like, labels_of
 
-Ratio = float | Mapping[str, float]
+Ratio: TypeAlias = float | Mapping[str, float]
 
 
-class SyntheticMix(Dataset):
+class SyntheticMix(Dataset[tuple[Tensor, int]]):
     """Real micrographs and generated ones of the same classes.
 
     Both are brought to the same pixel and the same field first (`pspgan.evaluation.matching.match`): averaged
@@ -58,6 +59,18 @@ class SyntheticMix(Dataset):
         ValueError: a ratio below zero, of an unknown class, or for which too few were generated.
     """
 
+    classes: tuple[str, ...]
+    name: str
+    transform: Callable[[Tensor], Tensor] | None
+    label: np.ndarray
+    micrograph: np.ndarray
+    origin: np.ndarray
+    specimen: np.ndarray
+    condition: np.ndarray
+    um_per_px: np.ndarray
+    index: np.ndarray
+    without: tuple[str, ...]
+
     def __init__(
         self,
         real: xr.Dataset,
@@ -79,7 +92,7 @@ class SyntheticMix(Dataset):
         tiles = match(*(dataset for dataset, _ in parts.values()))
         label_of = [text[tile["image"].values] for tile, (_, text) in zip(tiles, parts.values(), strict=True)]
         chosen = [np.flatnonzero(label_of[0] != "")]
-        self.without: tuple[str, ...] = ()
+        self.without = ()
         if generated is not None:
             chosen.append(self._drawn(label_of[0], label_of[1], ratio, np.random.default_rng(seed)))
         kept = [tile.isel(sample=index) for tile, index in zip(tiles, chosen, strict=True)]

@@ -50,7 +50,7 @@ class TrainedPerFold:
         progress: show bars on a terminal.
     """
 
-    folder: str | os.PathLike
+    folder: str | os.PathLike[str]
     preset: str = "uhcs-64"
     ratio: float = 1.0
     label: str = "microconstituent"

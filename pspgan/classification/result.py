@@ -141,7 +141,7 @@ class Classification:
         """F1 by class, paired differences, and the confusion of real micrographs alone."""
         return classification_scores(self.scores, self.differences, self.confusion())
 
-    def write(self, folder: str | os.PathLike) -> Path:
+    def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write tables, ``summary.txt`` and ``scores.png``.
 
         The tables are ``scores.csv``, ``differences.csv``, ``predictions.csv`` and ``confusion.csv``.

@@ -17,6 +17,8 @@ from .labels import labels_of
 class Tiles:
     """Real micrographs as classifiers see them: whole, or cut to the pixel and size of generated ones."""
 
+    label: str
+
     def __init__(
         self,
         real: xr.Dataset,

@@ -17,7 +17,7 @@ from .terminal import Outcome, speaking, speaks
 
 _LONGEST = 1000  # characters of an error: it may quote what is wrong, not repeat it
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="pspgan",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -43,13 +43,13 @@ app = typer.Typer(
     Exit codes: 0 done, 1 an error, told in one line, 2 a wrong command line, 130 stopped by Ctrl-C.
     """,
 )
-sources_app = typer.Typer(
+sources_app: typer.Typer = typer.Typer(
     cls=SourcesGroup, no_args_is_help=True, help="Turn micrographs and their metadata into an ensemble."
 )
 app.add_typer(sources_app, name="import")
 sources_app.command("uhcsdb")(speaking(data.import_uhcsdb))
 sources_app.command("table")(speaking(data.import_table))
-phases_app = typer.Typer(no_args_is_help=True, help="Learn to tell phases apart.")
+phases_app: typer.Typer = typer.Typer(no_args_is_help=True, help="Learn to tell phases apart.")
 app.add_typer(phases_app, name="phases")
 phases_app.command("learn")(speaking(phases.learn))
 for verb in (

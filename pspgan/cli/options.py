@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import typer
 
@@ -63,6 +63,14 @@ def settings_of(config: Path | None, pairs: list[str]) -> dict[str, Any]:
         settings[key.strip()] = load_yaml(value, f'--set "{pair}"')
     check_keys(settings)
     return settings
+
+
+@overload
+def listed(text: str) -> list[str]: ...
+
+
+@overload
+def listed(text: str | None) -> list[str] | None: ...
 
 
 def listed(text: str | None) -> list[str] | None:

@@ -16,7 +16,7 @@ from .schema import EnsembleError, space_of, validate
 from .store import for_disk, reporting_full_disk, write_coordinate
 
 
-def append(dataset: xr.Dataset, path: str | os.PathLike) -> None:
+def append(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """Add samples to the end of a complete store; statistics computed before are dropped.
 
     The longer store is made beside the old one and takes its place when it is complete.

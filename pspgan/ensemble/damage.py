@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -20,13 +21,16 @@ from zarr.codecs import ZstdCodec
 
 from .schema import EnsembleError
 
+if TYPE_CHECKING:
+    from zarr.core.metadata import ArrayV3Metadata
+
 # Of new arrays: a byte that has changed is an error.
 COMPRESSORS = (ZstdCodec(level=0, checksum=True),)
 
 _ABSENT = np.uint64(2**64 - 1)  # offset and length, in the index of a shard, of a chunk that it does not hold
 _WAY_OUT = "Put a copy of the store back, or make it anew"
 # What a selection of an array consists of, an entry an axis.
-Key = tuple[int | slice | np.ndarray, ...]
+Key: TypeAlias = tuple[int | slice | np.ndarray, ...]
 
 
 def naming_its_damage(
@@ -66,7 +70,7 @@ class _Stored:
 
     def __init__(self, path: Path, name: str, every_chunk: bool) -> None:
         self.path, self.name, self.every_chunk = path, name, every_chunk
-        self._array: zarr.Array | None = None
+        self._array: zarr.Array[ArrayV3Metadata] | None = None
 
     def read(self, key: Key | None) -> np.ndarray:
         try:
@@ -100,13 +104,13 @@ class _Lazy(BackendArray):
         )
 
 
-def _selected(array: zarr.Array, key: Key) -> np.ndarray:
+def _selected(array: zarr.Array[ArrayV3Metadata], key: Key) -> np.ndarray:
     if any(isinstance(one, np.ndarray) for one in key):
         return array.oindex[key]
     return array[key]  # the same, sooner
 
 
-def _missing(array: zarr.Array, folder: Path, key: Key) -> tuple[str, str] | None:
+def _missing(array: zarr.Array[ArrayV3Metadata], folder: Path, key: Key) -> tuple[str, str] | None:
     """The first chunk of a selection that no file holds: its samples, and what is wrong; None if all are."""
     chunks = [
         np.unique(_places(one, length) // size)
@@ -135,12 +139,12 @@ def _places(one: int | slice | np.ndarray, length: int) -> np.ndarray:
     return np.atleast_1d(one) % max(length, 1)
 
 
-def _samples_of(array: zarr.Array, chunks: np.ndarray) -> str:
+def _samples_of(array: zarr.Array[ArrayV3Metadata], chunks: np.ndarray) -> str:
     size, length = array.chunks[0], array.shape[0]
     return samples_in_words(int(chunks[0]) * size, min((int(chunks[-1]) + 1) * size, length) - 1)
 
 
-def _index(array: zarr.Array, file: Path, per_file: Sequence[int]) -> np.ndarray:
+def _index(array: zarr.Array[ArrayV3Metadata], file: Path, per_file: Sequence[int]) -> np.ndarray:
     """Offset and length of every chunk of a shard; zarr compares its checksum when it reads."""
     codec = array.metadata.codecs[0]
     length, checksum = 16 * int(np.prod(per_file)), 4 * (len(codec.index_codecs) - 1)  # bytes
@@ -153,7 +157,7 @@ def _index(array: zarr.Array, file: Path, per_file: Sequence[int]) -> np.ndarray
     return np.frombuffer(index, "<u8").reshape(*per_file, 2)
 
 
-def _unreadable(array: zarr.Array, key: Key) -> str:
+def _unreadable(array: zarr.Array[ArrayV3Metadata], key: Key) -> str:
     """The samples of a selection that cannot be read, of the first file that holds some; in words."""
     samples, others = _places(key[0], array.shape[0]), key[1:]
     files = samples // (array.shards or array.chunks)[0]
@@ -168,7 +172,7 @@ def _unreadable(array: zarr.Array, key: Key) -> str:
     return ""
 
 
-def _is_readable(array: zarr.Array, samples: np.ndarray, others: Key) -> bool:
+def _is_readable(array: zarr.Array[ArrayV3Metadata], samples: np.ndarray, others: Key) -> bool:
     try:
         array.oindex[(samples, *others)]
     except Exception:  # as above

@@ -14,7 +14,7 @@ from .damage import naming_its_damage, read, samples_in_words
 from .schema import IMAGES, EnsembleError, validate
 
 
-def open_ensemble(path: str | os.PathLike, *, allow_incomplete: bool = False) -> xr.Dataset:
+def open_ensemble(path: str | os.PathLike[str], *, allow_incomplete: bool = False) -> xr.Dataset:
     """Open a store lazily: arrays are read when they are used, a micrograph at a time.
 
     Args:
@@ -90,7 +90,7 @@ def _unequal_lengths(path: Path) -> str:
         return ""
 
 
-def pending(path: str | os.PathLike) -> list[slice]:
+def pending(path: str | os.PathLike[str]) -> list[slice]:
     """Sample ranges, one a shard, that a store laid out by `create` still lacks."""
     array = zarr.open_group(path, mode="r")["micrograph"]
     shard = array.shards[0]

@@ -42,12 +42,12 @@ def build(
     *,
     origin: Literal["real", "simulated", "generated"],
     specimen: Sequence[str],
-    um_per_px: Sequence[float] | float = np.nan,
+    um_per_px: Sequence[float] | np.ndarray | float = np.nan,
     reduction: int = 1,
     microconstituent: Sequence[str] | None = None,
     image: Sequence[str] | None = None,
     offset: Sequence[tuple[float, float]] | None = None,
-    seed: Sequence[int] | None = None,
+    seed: Sequence[int] | np.ndarray | None = None,
     phase: Any = None,
     phases: Sequence[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -103,7 +103,7 @@ def build(
         coords["seed"] = ("sample", np.asarray(seed, dtype=np.int64))
     if origin == "generated":
         coords["observed"] = ("sample", np.array([c.observed for c in points], dtype=bool))
-    variables = {"micrograph": (("sample", "y", "x"), micrograph)}
+    variables: dict[str, Any] = {"micrograph": (("sample", "y", "x"), micrograph)}
     if phase is not None:
         variables["phase"] = (("sample", "y", "x"), phase, {"phases": list(phases)} if phases else {})
     attrs = {

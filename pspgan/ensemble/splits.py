@@ -19,7 +19,7 @@ _NAMED = 5  # specimens that an error names
 
 
 def split(
-    data: str | os.PathLike | xr.Dataset, by: By = "specimen", held_out: float = 0.2, seed: int = 0
+    data: str | os.PathLike[str] | xr.Dataset, by: By = "specimen", held_out: float = 0.2, seed: int = 0
 ) -> xr.Dataset:
     """Hold micrographs out, and keep in the ensemble which: coordinate ``split``, ``train`` or ``held_out``.
 
@@ -160,7 +160,8 @@ def _chosen(group: np.ndarray, needed: np.ndarray, share: float, seed: int) -> l
     for kind in range(needed.shape[1]):
         for name, need in zip(group, needed[:, kind], strict=True):
             left.setdefault((kind, need), set()).add(name)
-    chosen, count = [], 0
+    chosen: list[str] = []
+    count = 0
     for name in np.random.default_rng(seed).permutation(names).tolist():
         size = int(np.sum(group == name))
         fits = not chosen or count + size <= share * len(group)

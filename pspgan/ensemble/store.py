@@ -32,7 +32,7 @@ _FORMAT = {"zarr_format": 3, "consolidated": False, "write_empty_chunks": True}
 _TEXT = np.dtypes.StringDType()
 
 
-def create(template: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+def create(template: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Lay out an empty store, incomplete until `finish`: all coordinates, no image yet.
 
     Args:
@@ -72,7 +72,7 @@ def _chunk(y: int, x: int) -> int:
     return 1 << fitting.bit_length() - 1
 
 
-def write_region(path: str | os.PathLike, start: int, **images: np.ndarray) -> None:
+def write_region(path: str | os.PathLike[str], start: int, **images: np.ndarray) -> None:
     """Write one or more whole shards of a store, as `pending` lists them.
 
     A shard is written atomically, and its file is the sign that it is there; so several processes may fill a
@@ -113,7 +113,7 @@ def write_region(path: str | os.PathLike, start: int, **images: np.ndarray) -> N
             array[start:stop] = values
 
 
-def finish(path: str | os.PathLike) -> None:
+def finish(path: str | os.PathLike[str]) -> None:
     """Mark a store as complete.
 
     Raises:
@@ -127,7 +127,7 @@ def finish(path: str | os.PathLike) -> None:
 
 
 def write_ensemble(
-    dataset: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False, progress: bool = True
+    dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False, progress: bool = True
 ) -> Path:
     """Write a whole dataset: under a temporary name, renamed when it is complete.
 
@@ -156,7 +156,7 @@ def write_ensemble(
     return path
 
 
-def write_coordinate(path: str | os.PathLike, coordinate: xr.DataArray) -> None:
+def write_coordinate(path: str | os.PathLike[str], coordinate: xr.DataArray) -> None:
     """Put a coordinate (sample, ...) into a store, in place of an older one of that name.
 
     Raises:
@@ -199,7 +199,7 @@ def for_disk(dataset: xr.Dataset) -> xr.Dataset:
 
 
 @contextlib.contextmanager
-def reporting_full_disk(path: str | os.PathLike) -> Iterator[None]:
+def reporting_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:

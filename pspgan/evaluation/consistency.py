@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold
 
 from ..process import Factor, ProcessSpace
 from ..progress import progress_bar
-from .report import ALL, RESAMPLES, line
+from .report import ALL, RESAMPLES, Line, line
 from .samples import Sample
 
 _FOLDS = 5
@@ -22,7 +22,7 @@ _TREES = 60
 _LEAF = 3
 
 
-def consistency(real: Sample, gen: Sample, space: ProcessSpace, seed: int) -> list[dict]:
+def consistency(real: Sample, gen: Sample, space: ProcessSpace, seed: int) -> list[Line]:
     """Lines ``consistency``, of all conditions and one a condition, for every factor that varies.
 
     Of an ordinal factor the figure is the mean absolute error in steps from level to level; of a nominal one
@@ -107,8 +107,13 @@ def _by_condition(
 
 
 def _lines(
-    factor: Factor, gen: np.ndarray, real: np.ndarray, names: np.ndarray, at: np.ndarray, rng
-) -> list[dict]:
+    factor: Factor,
+    gen: np.ndarray,
+    real: np.ndarray,
+    names: np.ndarray,
+    at: np.ndarray,
+    rng: np.random.Generator,
+) -> list[Line]:
     def average(values: np.ndarray) -> float:
         return float(np.mean([values[at == level].mean() for level in np.unique(at)]))
 

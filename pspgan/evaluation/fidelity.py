@@ -15,7 +15,7 @@ from scipy.stats import wasserstein_distance
 
 from ..progress import progress_bar
 from .distances import coverages, frechet_distance, kernel_distance
-from .report import ALL, RESAMPLES, line, overall
+from .report import ALL, RESAMPLES, Line, line, overall
 from .samples import Sample, halves
 
 _FEATURE_SPLITS = 20  # halves compared in feature spaces: neighbours of neighbours take time
@@ -49,7 +49,7 @@ def compare(real: Sample, gen: Sample, splits: int, seed: int, bar: str) -> pd.D
     return pd.concat([table, pd.DataFrame(pooled)], ignore_index=True) if pooled else table
 
 
-def feature_distances(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
+def feature_distances(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[Line]:
     """Figures of `distances` in every feature space: real halves from each other and from generated ones.
 
     Of several conditions each gives the three samples the same number of tiles. None where fewer than 20 are
@@ -119,7 +119,7 @@ def _spread(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(n > 1, np.sqrt(np.maximum(variance, 0)), np.nan)
 
 
-def distances(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
+def distances(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[Line]:
     split, groups = real.groups()
     if len(np.unique(groups)) < 2:
         split = "none"
@@ -143,7 +143,7 @@ def distances(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) 
     ]
 
 
-def spreads(real: Sample, gen: Sample, rng: np.random.Generator) -> list[dict]:
+def spreads(real: Sample, gen: Sample, rng: np.random.Generator) -> list[Line]:
     split, groups = real.groups()
     n_groups = groups.max() + 1
     counts_real = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=RESAMPLES)[:, groups]

@@ -29,12 +29,12 @@ PARTS = ("train", "held_out")
 
 
 def evaluate(
-    real: xr.Dataset | str | os.PathLike,
-    gen: xr.Dataset | str | os.PathLike,
+    real: xr.Dataset | str | os.PathLike[str],
+    gen: xr.Dataset | str | os.PathLike[str],
     seed: int = 0,
     splits: int = SPLITS,
     *,
-    phases: Phases | str | os.PathLike | None = None,
+    phases: Phases | str | os.PathLike[str] | None = None,
     trained_on: Literal["all", "train", "held_out"] | None = None,
     limit: int = LIMIT,
 ) -> Report:
@@ -161,7 +161,7 @@ def _tiles(
     return found, notes
 
 
-def _phases(real: xr.Dataset, phases: Phases | str | os.PathLike | None) -> Phases | None:
+def _phases(real: xr.Dataset, phases: Phases | str | os.PathLike[str] | None) -> Phases | None:
     if phases is not None:
         return phases_of(phases)
     try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .report import ALL
+from .report import ALL, Line
 from .samples import Sample
 from .shares import beyond_real
 
@@ -87,7 +87,7 @@ def _limit(deviation: np.ndarray, noise: float) -> float:
     return max(_FLAT * min(noise, float(np.median(deviation))), _QUANTISED)
 
 
-def leakage(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
+def leakage(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[Line]:
     """Lines ``leakage``: shares of micrographs whose flat square or border is larger than in real ones."""
     _, groups = np.unique(real.specimen, return_inverse=True)
     noise = noise_level(real.micrograph)

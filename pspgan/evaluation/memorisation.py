@@ -17,7 +17,7 @@ from sklearn.metrics import pairwise_distances
 from ..ensemble import name_of
 from .matching import reduced
 from .matching_crops import FLIPS, Matches, affordable, find, middle
-from .report import ALL
+from .report import ALL, Line
 from .samples import Sample
 from .shares import beyond_real, of_share, ratio
 
@@ -67,7 +67,7 @@ def memorisation(
     reduction: int,
     splits: int,
     rng: np.random.Generator,
-) -> tuple[list[dict], list[Pair]]:
+) -> tuple[list[Line], list[Pair]]:
     """Lines ``memorisation``: shares of generated micrographs nearer to training than real ones ever are.
 
     ``pixels`` and ``features`` are held against real micrographs of other specimens; ``..._same_specimen``
@@ -119,7 +119,7 @@ def memorisation(
     return lines, [_pair(q, mine[q], matches[0], queries, sources, seen, gen, ensembles) for q in worst]
 
 
-def near_duplicates(real: Sample, gen: Sample, rng: np.random.Generator) -> dict:
+def near_duplicates(real: Sample, gen: Sample, rng: np.random.Generator) -> Line:
     """The line ``near_duplicates``: share of micrographs that show what another of their condition shows.
 
     As many generated as real micrographs are taken of each condition, one tile each. Two are duplicates where
@@ -164,7 +164,7 @@ def _held_against(
     real: Sample,
     splits: int,
     rng: np.random.Generator,
-) -> list[dict]:
+) -> list[Line]:
     """Lines of figures that are large where two micrographs are alike; -1 or -inf is none."""
     split, groups = real.groups()
     lines = []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 RESAMPLES = 500
 INTERVAL = (0.05, 0.95)
+# Of the table, by column: text, or a number.
+Line: TypeAlias = dict[str, str | float]
 ALL = "all"  # the condition that stands for the average over conditions
 
 _READING = """\
@@ -52,9 +55,9 @@ class Report:
     only_generated: list[str]
     field: tuple[int, int]
     reduction: int
-    findings: list[Finding] = field(default_factory=list)
-    pairs: list[Pair] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+    pairs: list[Pair] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     def __str__(self) -> str:
         whole = self.table[self.table["part"] == "all"]
@@ -105,7 +108,7 @@ class Report:
 
         return titled("Generated against real micrographs", table([asdict(one) for one in self.findings]))
 
-    def save(self, folder: str | os.PathLike) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``table.csv``, ``findings.txt`` (this report as text) and ``findings.json`` into a folder.
 
         Raises:
@@ -140,13 +143,13 @@ def line(
     generated: np.ndarray,
     real: np.ndarray,
     values: tuple[float, float] | None = None,
-) -> dict:
+) -> Line:
     """A line of the table from paired resampled figures, (draw,) each, and ``values`` if not their means."""
     value = dict(zip(("generated", "real"), values or (_mean(generated), _mean(real)), strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         value["ratio"] = float(np.divide(value["generated"], value["real"]))
         drawn = {"generated": generated, "real": real, "ratio": np.divide(generated, real)}
-    row: dict = {"kind": kind, "quantity": quantity, "unit": unit}
+    row: Line = {"kind": kind, "quantity": quantity, "unit": unit}
     for name, draws in drawn.items():
         low, high = _interval(draws)
         row |= {name: value[name], f"{name}_low": low, f"{name}_high": high}

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ..statistics.profiles import radial_average
-from .report import ALL, RESAMPLES, line
+from .report import ALL, RESAMPLES, Line, line
 from .samples import Sample, halves
 
 _SHORTEST = 3  # px that vectors must reach for lengths to be seen
@@ -38,7 +38,7 @@ def best_factor(distance: np.ndarray, gen: np.ndarray, real: np.ndarray) -> floa
     return float(_FACTORS[int(np.argmin((difference**2).mean(axis=1)))])
 
 
-def scale(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[dict]:
+def scale(real: Sample, gen: Sample, splits: int, rng: np.random.Generator) -> list[Line]:
     """Lines ``scale``: factor of length of generated over real, and of real over real.
 
     Real halves are as those of distances. ``generated`` is of generated tiles over one half, ``real`` of the
@@ -82,7 +82,7 @@ def _covariances(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return distance, total
 
 
-def _median(lines: list[dict], rng: np.random.Generator) -> dict:
+def _median(lines: list[Line], rng: np.random.Generator) -> Line:
     """The line of all conditions, with the interval of resampled ones."""
     factors = np.array([[one["generated"], one["real"]] for one in lines])
     drawn = np.median(factors[rng.integers(len(factors), size=(RESAMPLES, len(factors)))], axis=1)

@@ -13,7 +13,7 @@ _LEVEL = 0.9  # of intervals
 
 def beyond_real(
     gen: np.ndarray, real: np.ndarray, groups: np.ndarray, splits: int, rng: np.random.Generator
-) -> dict:
+) -> dict[str, float]:
     """Share of generated micrographs above what one in a hundred real ones exceeds, and of real ones.
 
     The real share is that of one half, by groups, beyond the limit of the other half: with few micrographs,
@@ -46,7 +46,7 @@ def of_share(name: str, hit: np.ndarray) -> dict[str, float]:
     return {name: float(test.statistic), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
-def ratio(row: dict) -> dict[str, float]:
+def ratio(row: dict[str, float]) -> dict[str, float]:
     """Columns ``ratio*`` of a line; shares are small counts, whose ratio has no useful interval."""
     value = row["generated"] / row["real"] if row["real"] > 0 else np.nan
     return {"ratio": value, "ratio_low": np.nan, "ratio_high": np.nan}

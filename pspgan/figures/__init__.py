@@ -3,11 +3,10 @@
 Save one with ``figure.savefig("coverage.pdf")``; what functions take is in their docstrings.
 """
 
+from ..linkage.means import by_condition, by_specimen
 from .classification import classification_scores
 from .coverage import combinations, coverage, level_counts
 from .descriptors import (
-    by_condition,
-    by_specimen,
     descriptor_along,
     descriptor_comparison,
     evolution_path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
@@ -97,6 +98,6 @@ def combinations(dataset: xr.Dataset) -> pd.DataFrame:
     return rows.reset_index().sort_values(list(space.names), ignore_index=True)
 
 
-def _plain(values):
+def _plain(values: np.ndarray) -> np.ndarray:
     """Text as Python strings, which pandas groups and sorts; numbers unchanged."""
     return values if values.dtype.kind in "fib" else values.astype(str)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from ..linkage.means import by_condition, by_specimen
-from ..process import PIXEL_SIZE, Factor, ProcessCondition, ProcessSpace
+from ..process import PIXEL_SIZE, Factor, ProcessCondition, ProcessSpace, Value
 from .spatial import colour_of, is_generated
 from .style import FAINT, PREDICTED, apart, dress, legend, panel, with_unit, wrapped
 
@@ -89,11 +89,11 @@ def evolution_path(
     Raises:
         ValueError: no two conditions differ in one ordinal factor alone.
     """
-    best: tuple[tuple[int, bool], Factor, list[ProcessCondition]] | None = None
+    best: tuple[tuple[bool, int], Factor, list[ProcessCondition]] | None = None
     for position, factor in enumerate(space.factors):
         if factor.kind != "ordinal" or factor.name == PIXEL_SIZE:
             continue
-        series: dict[tuple, list[ProcessCondition]] = {}
+        series: dict[tuple[Value, ...], list[ProcessCondition]] = {}
         for condition in sorted(set(conditions), key=lambda c: c.values):
             rest = condition.values[:position] + condition.values[position + 1 :]
             series.setdefault(rest, []).append(condition)

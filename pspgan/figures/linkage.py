@@ -235,7 +235,7 @@ def suggestions(
         factors = first[0].name, first[1].name
     x, y = (space[name] for name in factors)
     points, probability = chances(linkage, target, tolerance, between=5)
-    best: dict[tuple, float] = {}
+    best: dict[tuple[float, float], float] = {}
     for c, p in zip(points, probability, strict=True):
         key = _place(x, c[x.name]), _place(y, c[y.name])
         best[key] = max(best.get(key, 0.0), float(p))

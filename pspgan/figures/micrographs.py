@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..ensemble import EnsembleError, space_of
-from ..process import ProcessCondition
+from ..process import ConditionLike, ProcessCondition
 from ..scale_bar import scale_bar_um
 from ..sources.imaging import area_average
 from .style import GENERATED, INK, REAL
@@ -43,7 +43,7 @@ def choose(dataset: xr.Dataset, condition: str, n: int) -> np.ndarray:
     return found[np.lexsort((np.arange(len(found)), turn))][:n]
 
 
-def comparable(dataset: xr.Dataset, samples: Sequence[int], like: xr.Dataset) -> np.ndarray:
+def comparable(dataset: xr.Dataset, samples: Sequence[int] | np.ndarray, like: xr.Dataset) -> np.ndarray:
     """Micrographs at the pixel size and field of another ensemble: area-averaged, then cropped centrally.
 
     Args:
@@ -71,7 +71,7 @@ def comparable(dataset: xr.Dataset, samples: Sequence[int], like: xr.Dataset) ->
 
 
 def side_by_side(
-    real: xr.Dataset, generated: xr.Dataset, conditions: Sequence[str] | None = None, n: int = 4
+    real: xr.Dataset, generated: xr.Dataset, conditions: Sequence[ConditionLike] | None = None, n: int = 4
 ) -> Figure:
     """Real micrographs on the left, generated ones on the right, one row a condition (the paper's Fig. 4).
 
@@ -114,7 +114,9 @@ def side_by_side(
     return figure
 
 
-def micrograph_grid(dataset: xr.Dataset, conditions: Sequence[str] | None = None, n: int = 6) -> Figure:
+def micrograph_grid(
+    dataset: xr.Dataset, conditions: Sequence[ConditionLike] | None = None, n: int = 6
+) -> Figure:
     """Micrographs of one ensemble, a row a condition, specimens in turn.
 
     There is one scale bar where all have one pixel size, else each micrograph has its own.
@@ -157,7 +159,7 @@ def seeds_along(dataset: xr.Dataset, conditions: Sequence[str], n: int) -> tuple
     )
 
 
-def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[str], n: int = 3) -> Figure:
+def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[ConditionLike], n: int = 3) -> Figure:
     """Generated micrographs along a path of conditions, a latent seed a row (the paper's Fig. 6).
 
     There is one scale bar where all have one pixel size, else each micrograph has its own.
@@ -188,7 +190,7 @@ def evolution_micrographs(generated: xr.Dataset, conditions: Sequence[str], n: i
     return figure
 
 
-def show(axes: Sequence[Axes], images: np.ndarray) -> None:
+def show(axes: Sequence[Axes] | np.ndarray, images: Sequence[np.ndarray] | np.ndarray) -> None:
     """Draw micrographs, (sample, y, x) uint8, one an axes; axes without one stay empty."""
     for i, one in enumerate(axes):
         one.set(xticks=[], yticks=[])
@@ -200,7 +202,7 @@ def show(axes: Sequence[Axes], images: np.ndarray) -> None:
             one.text(0.0, 0.5, "none", fontsize=9, color=INK, transform=one.transAxes)
 
 
-def scale_bars(axes: Sequence[Axes], um_per_px: np.ndarray, at: int) -> None:
+def scale_bars(axes: Sequence[Axes] | np.ndarray, um_per_px: np.ndarray, at: int) -> None:
     """Draw below micrographs how long so many µm are: below one of them for all, or below each its own.
 
     Args:

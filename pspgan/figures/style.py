@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -45,10 +46,10 @@ def dress(axes: Axes) -> Axes:
     return axes
 
 
-def legend(axes: Axes, **options) -> None:
+def legend(axes: Axes, **options: Any) -> None:
     """A legend without a frame, above the axes so that it hides nothing."""
     count = len(axes.get_legend_handles_labels()[1])
-    defaults = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": min(count, 3)}
+    defaults: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": min(count, 3)}
     axes.legend(frameon=False, fontsize=8.5, handlelength=1.4, columnspacing=1.2, **(defaults | options))
 
 

@@ -27,7 +27,7 @@ ERRORS = {
 }
 
 
-def read_log(run: str | os.PathLike) -> pd.DataFrame:
+def read_log(run: str | os.PathLike[str]) -> pd.DataFrame:
     """The log of a training run, a row an entry: losses in most, figures of samples or a warning in others.
 
     Args:
@@ -43,7 +43,7 @@ def read_log(run: str | os.PathLike) -> pd.DataFrame:
     return _read(Path(run), "log.jsonl")
 
 
-def read_metrics(run: str | os.PathLike) -> pd.DataFrame:
+def read_metrics(run: str | os.PathLike[str]) -> pd.DataFrame:
     """Figures of a run's samples condition by condition, a row a condition and measurement.
 
     Args:

@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from ..process import ConditionError, ConditionLike, ProcessCondition, ProcessSpace
 from ..sources.rows import Row, read_table
 
-Conditions = Literal["observed", "all"] | str | os.PathLike | Iterable[ConditionLike] | ConditionLike
+Conditions: TypeAlias = (
+    Literal["observed", "all"] | str | os.PathLike[str] | Iterable[ConditionLike] | ConditionLike
+)
 COUNT = "n"  # column of a table
 _TABLES = (".csv", ".tsv", ".xlsx")
 _MOST = 100_000_000  # micrographs a condition: 6.5 TB at 256 px

@@ -55,13 +55,13 @@ class GenerationEstimate:
 
 
 def estimate_generation(
-    model: Model | Run | str | os.PathLike,
+    model: Model | Run | str | os.PathLike[str],
     conditions: Conditions = "observed",
     n: int = 64,
     *,
     seed: int = 0,
     psi: float = 1.0,
-    phases: Phases | str | os.PathLike | None = None,
+    phases: Phases | str | os.PathLike[str] | None = None,
     batch: int = 64,
     device: str | torch.device | None = None,
     precision: Precision | None = None,

@@ -25,14 +25,14 @@ from .writing import Source, write_by_workers, write_here
 
 
 def generate(
-    model: Model | Run | str | os.PathLike,
+    model: Model | Run | str | os.PathLike[str],
     conditions: Conditions = "observed",
     n: int = 64,
-    out: str | os.PathLike | None = None,
+    out: str | os.PathLike[str] | None = None,
     *,
     seed: int = 0,
     psi: float = 1.0,
-    phases: Phases | str | os.PathLike | None = None,
+    phases: Phases | str | os.PathLike[str] | None = None,
     batch: int = 64,
     workers: int | None = None,
     scheduler: str = "processes",
@@ -120,7 +120,9 @@ def _are_alone(workers: int | None, scheduler: str, ranks: Ranks) -> bool:
 
 
 def _opened(
-    model: Model | Run | str | os.PathLike, device: str | torch.device | None, precision: Precision | None
+    model: Model | Run | str | os.PathLike[str],
+    device: str | torch.device | None,
+    precision: Precision | None,
 ) -> Model:
     if not isinstance(model, Model):
         return load(model, device, precision="float32" if precision is None else precision)

@@ -21,7 +21,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def load(
-    path: str | os.PathLike | Run,
+    path: str | os.PathLike[str] | Run,
     device: str | torch.device | None = None,
     *,
     precision: Precision = "float32",
@@ -104,7 +104,7 @@ def _own_gpu() -> str | None:
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if several else None
 
 
-def _of_all_data(meta: dict[str, Any], key: str) -> str:
+def _of_all_data(meta: dict[str, Any] | None, key: str) -> str:
     """What is said of the micrographs that the weights were trained on, in fine-tuning and before."""
     said = []
     while meta is not None:
@@ -113,7 +113,7 @@ def _of_all_data(meta: dict[str, Any], key: str) -> str:
     return "; ".join(dict.fromkeys(filter(None, said)))
 
 
-def _specimens(meta: dict[str, Any]) -> list[str] | None:
+def _specimens(meta: dict[str, Any] | None) -> list[str] | None:
     """Specimens that the weights have seen, in fine-tuning and before; None where not all are known."""
     seen: set[str] = set()
     while meta is not None:

@@ -17,11 +17,13 @@ from .. import ensemble
 from ..scheduling import run_parts
 from ..training.distributed import Ranks
 from .job import Job
-from .loading import load
+from .loading import Precision, load
 from .model import Model
 
 
-def write_here(job: Job, model: Model, out: Path, parts: Sequence[slice], ranks: Ranks, bar: tqdm) -> None:
+def write_here(
+    job: Job, model: Model, out: Path, parts: Sequence[slice], ranks: Ranks, bar: tqdm[Any]
+) -> None:
     """Sample shards, each written while the next one is sampled; of several ranks each takes its own.
 
     After every round of shards the ranks tell one another how far they are, so that none is left waiting for
@@ -55,7 +57,7 @@ def write_by_workers(
     parts: Sequence[slice],
     scheduler: str,
     workers: int | None,
-    bar: tqdm,
+    bar: tqdm[Any],
 ) -> None:
     """Sample and write shards on threads, processes or a dask cluster, each shard by one worker.
 
@@ -76,7 +78,7 @@ class Behind:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function, self._thread = function, ThreadPoolExecutor(1)
-        self._under_way: Future | None = None
+        self._under_way: Future[Any] | None = None
 
     def give(self, *arguments: Any) -> None:
         """Wait for the call before, and begin this one."""
@@ -108,7 +110,7 @@ class Source:
     path: Path
     sha256: str
     device: str
-    precision: str
+    precision: Precision
 
     @classmethod
     def of(cls, model: Model) -> Source:

@@ -51,7 +51,7 @@ class Inspection:
         mark = "warning: "
         return [line.removeprefix(mark) for line in self.summary().splitlines() if line.startswith(mark)]
 
-    def write(self, folder: str | os.PathLike) -> list[Path]:
+    def write(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the tables as CSV and the figures as PNG.
 
         Returns:
@@ -149,7 +149,7 @@ class Inspection:
 
 
 def inspect(
-    data: str | os.PathLike | xr.Dataset, *, duplicates: bool | None = None, progress: bool = True
+    data: str | os.PathLike[str] | xr.Dataset, *, duplicates: bool | None = None, progress: bool = True
 ) -> Inspection:
     """Look an ensemble over before training or splitting it.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..process import Factor, ProcessCondition, ProcessSpace
+from ..process import Factor, ProcessCondition, ProcessSpace, Value
 
 
 def nearest_observed(
@@ -42,7 +42,7 @@ def nearest_observed(
     return steps[np.arange(len(points)), nearest], [seen[i] for i in nearest]
 
 
-def _positions(factor: Factor, values: Sequence) -> np.ndarray:
+def _positions(factor: Factor, values: Sequence[Value]) -> np.ndarray:
     """Place of values among the levels: 0 for the lowest (the first, if nominal), 1 for the next."""
     if factor.kind == "nominal":
         return np.array([factor.levels.index(value) for value in values], dtype=float)

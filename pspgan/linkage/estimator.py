@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..ensemble import space_of
 from ..process import ConditionLike, ProcessCondition, ProcessSpace
+from ..statistics import Phases
 from . import storage
 from .distance import nearest_observed
 from .features import Form, check_features, factor_of_column, process_features
@@ -63,6 +65,18 @@ class Linkage(BaseEstimator):
             `pspgan.linkage.variances.components_of`.
     """
 
+    space_: ProcessSpace
+    targets_: tuple[str, ...]
+    units_: tuple[str, ...]
+    models_: dict[str, TargetRegressor]
+    regressors_: dict[str, RegressorName]
+    basis_: StructureBasis
+    table_: SpecimenTable
+    settings_: dict[str, Any]
+    phases_: Phases
+    validation_: pd.DataFrame
+    variances_: pd.DataFrame
+
     def __init__(
         self,
         n_components: int = 5,
@@ -77,7 +91,7 @@ class Linkage(BaseEstimator):
         self.features = features
         self.seed = seed
 
-    def fit(self, *ensembles: xr.Dataset | str | os.PathLike) -> Linkage:
+    def fit(self, *ensembles: xr.Dataset | str | os.PathLike[str]) -> Linkage:
         """Fit on ensembles, and validate.
 
         Args:
@@ -154,7 +168,7 @@ class Linkage(BaseEstimator):
         self._warn_unobserved(points)
         mean, std = self.predict_arrays(points)
         n_scores = len(self.basis_.components)
-        variables = {
+        variables: dict[str, tuple[Any, ...]] = {
             "mean": (("condition", "target"), mean),
             "two_point": (("condition", *self.basis_.mean.dims), self.basis_.reconstruct(mean[:, :n_scores])),
             "observed": ("condition", np.array([c.observed for c in points], dtype=bool)),
@@ -197,7 +211,7 @@ class Linkage(BaseEstimator):
         check_is_fitted(self, "models_")
         return process_features(self.space_, points, self.features)
 
-    def transform(self, ensemble: xr.Dataset | str | os.PathLike) -> xr.DataArray:
+    def transform(self, ensemble: xr.Dataset | str | os.PathLike[str]) -> xr.DataArray:
         """Targets of single micrographs as this linkage measures them, (sample, target).
 
         Raises:
@@ -217,7 +231,7 @@ class Linkage(BaseEstimator):
             coords=coords | {"target": list(self.targets_), "units": ("target", list(self.units_))},
         )
 
-    def score(self, ensemble: xr.Dataset | str | os.PathLike) -> float:
+    def score(self, ensemble: xr.Dataset | str | os.PathLike[str]) -> float:
         """R2 of the predictions for the specimens of an ensemble, averaged over the targets.
 
         It says nothing about unseen specimens where the ensemble is the one that was fitted: see
@@ -242,7 +256,7 @@ class Linkage(BaseEstimator):
         check_is_fitted(self, "models_")
         return summarise(self.table_, self.validation_, self.variances_, self.regressors_)
 
-    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> Path:
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the linkage to a folder, without pickle; whole or not at all.
 
         Raises:
@@ -252,7 +266,7 @@ class Linkage(BaseEstimator):
         return storage.save(self, Path(folder), overwrite=overwrite)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike) -> Linkage:
+    def load(cls, folder: str | os.PathLike[str]) -> Linkage:
         """Read what `save` wrote and fit its regressors again: predictions are the same.
 
         Raises:
@@ -272,7 +286,11 @@ class Linkage(BaseEstimator):
         return self.space_.conditions(many)
 
     def _assemble(
-        self, space: ProcessSpace, basis: StructureBasis, table: SpecimenTable, regressors: Sequence[str]
+        self,
+        space: ProcessSpace,
+        basis: StructureBasis,
+        table: SpecimenTable,
+        regressors: Sequence[RegressorName],
     ) -> None:
         self.space_, self.basis_, self.table_ = space, basis, table
         self.targets_, self.units_ = basis.targets, basis.target_units
@@ -303,8 +321,8 @@ class Linkage(BaseEstimator):
 
 
 def link(
-    *stores: xr.Dataset | str | os.PathLike,
-    out: str | os.PathLike,
+    *stores: xr.Dataset | str | os.PathLike[str],
+    out: str | os.PathLike[str],
     n_components: int = 5,
     regressor: RegressorName = "auto",
     descriptors: Sequence[str] | None = None,

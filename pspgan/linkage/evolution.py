@@ -22,7 +22,7 @@ _CURVE = 25  # points of a predicted curve
 
 
 def evolution(
-    *ensembles: xr.Dataset | str | os.PathLike,
+    *ensembles: xr.Dataset | str | os.PathLike[str],
     along: str,
     target: str,
     at: Mapping[str, Value] | None = None,

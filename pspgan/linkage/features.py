@@ -113,6 +113,9 @@ class FactorScaler(TransformerMixin, BaseEstimator):
         factor: the factor that each column belongs to, (feature,), see `factor_of_column`.
     """
 
+    mean_: np.ndarray
+    scale_: np.ndarray
+
     def __init__(self, factor: np.ndarray):
         self.factor = factor
 

@@ -42,6 +42,13 @@ def slopes(theta: np.ndarray, ln_time: np.ndarray, inverse: np.ndarray) -> np.nd
 class GrowthLaw:
     """Least squares of ln size in theta, some of it given: parameter number -> value."""
 
+    ln_size: np.ndarray
+    ln_time: np.ndarray
+    inverse: np.ndarray
+    given: dict[int, float]
+    low: np.ndarray
+    high: np.ndarray
+
     def __init__(
         self, ln_size: np.ndarray, ln_time: np.ndarray, inverse: np.ndarray, given: dict[int, float]
     ):

@@ -25,7 +25,7 @@ from ..statistics import (
 
 
 def open_all(
-    ensembles: Sequence[xr.Dataset | str | os.PathLike], space: ProcessSpace | None = None
+    ensembles: Sequence[xr.Dataset | str | os.PathLike[str]], space: ProcessSpace | None = None
 ) -> list[xr.Dataset]:
     """Datasets of the ensembles, all of one process space (the first one's unless given)."""
     if not ensembles:
@@ -50,7 +50,7 @@ def open_all(
 def observing(ensembles: Sequence[xr.Dataset]) -> ProcessSpace:
     """The process space with what was seen: conditions of measured ensembles, and of generators' training."""
     space = space_of(ensembles[0])
-    seen: set[tuple] = set()
+    seen: set[tuple[Value, ...]] = set()
     for ensemble in ensembles:
         if ensemble.attrs["origin"] == "generated":
             seen |= space_of(ensemble).observed

@@ -20,7 +20,7 @@ from .validation import fits_of
 
 
 def fit_kinetics(
-    data: Linkage | xr.Dataset | str | os.PathLike,
+    data: Linkage | xr.Dataset | str | os.PathLike[str],
     target: str = "mean_equivalent_diameter_um",
     *,
     at: Mapping[str, Value] | None = None,
@@ -100,7 +100,7 @@ def other_factors(space: ProcessSpace, values: Mapping[str, Value]) -> dict[str,
 
 
 def _specimens(
-    data: Linkage | xr.Dataset | str | os.PathLike, target: str
+    data: Linkage | xr.Dataset | str | os.PathLike[str], target: str
 ) -> tuple[ProcessSpace, pd.DataFrame, str]:
     """The space, ``condition`` and ``value`` of every specimen that has the target, and its unit."""
     if isinstance(data, Linkage):

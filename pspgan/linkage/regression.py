@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.stats import t as student
@@ -22,7 +22,7 @@ from .features import FactorScaler
 
 RegressorName = Literal["auto", "mean", "ridge", "gaussian_process", "gradient_boosting"]
 # Simplest first: the first wins a tie.
-REGRESSORS = ("mean", "ridge", "gaussian_process", "gradient_boosting")
+REGRESSORS: tuple[RegressorName, ...] = ("mean", "ridge", "gaussian_process", "gradient_boosting")
 MAX_FOLDS = 5
 # Of the radial kernel, in spreads of a factor: below 0.3 it would fit noise, above 30 it is a plane.
 _LENGTHS = (0.3, 30.0)
@@ -48,6 +48,9 @@ def grouped_folds(groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]
 class MeanRegressor(RegressorMixin, BaseEstimator):
     """The mean of the training rows whatever the process: the floor that a regression has to beat."""
 
+    mean_: float
+    std_: float
+
     def fit(self, X: np.ndarray, y: np.ndarray) -> MeanRegressor:
         self.mean_ = y.mean()
         # Of a new row: spread of the rows and uncertainty of their mean.
@@ -66,6 +69,9 @@ class BoostingRegressor(RegressorMixin, BaseEstimator):
     root-mean-square error on held-out groups, the same everywhere.
     """
 
+    model_: GradientBoostingRegressor
+    std_: float
+
     def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> BoostingRegressor:
         self.model_ = _trees().fit(X, y)
         residual = y - y.mean()
@@ -80,7 +86,7 @@ class BoostingRegressor(RegressorMixin, BaseEstimator):
         return (mean, np.full(len(X), self.std_)) if return_std else mean
 
 
-Regressor = MeanRegressor | BayesianRidge | GaussianProcessRegressor | BoostingRegressor
+Regressor: TypeAlias = MeanRegressor | BayesianRidge | GaussianProcessRegressor | BoostingRegressor
 
 
 class TargetRegressor(RegressorMixin, BaseEstimator):
@@ -107,6 +113,16 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
             empty where nothing was compared.
         dof_: degrees of freedom behind the spread: rows less what the regression takes of them.
     """
+
+    regressor_: RegressorName
+    log_: bool
+    errors_: dict[RegressorName, float]
+    dof_: float
+    model_: Regressor
+    scaler_: FactorScaler
+    offset_: float
+    spread_: float
+    smearing_: float
 
     def __init__(
         self,
@@ -142,7 +158,7 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
             if self.errors_ and self.regressor_ == "gradient_boosting":
                 self.regressor_ = self._if_trees_fail_between(fitted, X, y)
             if self.regressor_ == "gradient_boosting":
-                self.model_: Regressor = BoostingRegressor().fit(scaled, y, groups)
+                self.model_ = BoostingRegressor().fit(scaled, y, groups)
             else:
                 self.model_ = fitted[self.regressor_]
             self.dof_ = max(len(y) - _parameters(self.model_, scaled), 1.0)
@@ -180,7 +196,9 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
         mean, std = self.model_.predict(self.scaler_.transform(X), return_std=True)
         return self.offset_ + self.spread_ * mean, self.spread_ * std
 
-    def _if_trees_fail_between(self, fitted: dict[str, Regressor], X: np.ndarray, y: np.ndarray) -> str:
+    def _if_trees_fail_between(
+        self, fitted: dict[RegressorName, Regressor], X: np.ndarray, y: np.ndarray
+    ) -> RegressorName:
         """Gradient boosting where it is the best for held-out combinations of features, too; else the next.
 
         Trees learn the combinations that they have seen by heart, which is what other groups of the same
@@ -194,12 +212,12 @@ class TargetRegressor(RegressorMixin, BaseEstimator):
 
     def _held_out_errors(
         self,
-        names: Sequence[str],
-        fitted: dict[str, Regressor],
+        names: Sequence[RegressorName],
+        fitted: dict[RegressorName, Regressor],
         X: np.ndarray,
         y: np.ndarray,
         groups: np.ndarray,
-    ) -> dict[str, float]:
+    ) -> dict[RegressorName, float]:
         """Root-mean-square error of each candidate on held-out groups; empty where folds would train on one.
 
         The Gaussian process keeps the kernel parameters that it found on all rows, which makes the
@@ -250,7 +268,7 @@ def _candidates(n_rows: int) -> tuple[str, ...]:
     return REGRESSORS if n_rows >= _ROWS_FOR_TREES else REGRESSORS[:-1]
 
 
-def _new(name: str, like: Regressor | None = None) -> Regressor:
+def _new(name: RegressorName, like: Regressor | None = None) -> Regressor:
     """An unfitted regressor; a Gaussian process ``like`` a fitted one has its kernel parameters, fixed."""
     if name == "mean":
         return MeanRegressor()

@@ -17,6 +17,7 @@ import xarray as xr
 from .. import __version__, writing
 from ..process import ProcessSpace
 from ..statistics import CLASSIFIER, Phases
+from .regression import RegressorName
 from .structure import SpecimenTable, StructureBasis
 from .validation import SCORES
 
@@ -35,7 +36,7 @@ class Stored:
     space: ProcessSpace
     basis: StructureBasis
     table: SpecimenTable
-    regressors: list[str]
+    regressors: list[RegressorName]
     validation: pd.DataFrame
     variances: pd.DataFrame
     statistics: dict[str, Any]

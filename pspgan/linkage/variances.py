@@ -70,7 +70,7 @@ def _lines(
     targets: Sequence[str],
     units: Sequence[str],
     other: _Sums | None = None,
-) -> list[dict]:
+) -> list[dict[str, str | float]]:
     def estimate(weight: np.ndarray) -> np.ndarray:
         return sums.generator(other, weight) if other is not None else getattr(sums, name)(weight)
 

@@ -83,10 +83,10 @@ class Answering:
 
 
 def open_answering(
-    run: Model | Run | str | os.PathLike,
-    real: str | os.PathLike | xr.Dataset | None = None,
-    gen: str | os.PathLike | xr.Dataset | None = None,
-    linkage: str | os.PathLike | Linkage | None = None,
+    run: Model | Run | str | os.PathLike[str],
+    real: str | os.PathLike[str] | xr.Dataset | None = None,
+    gen: str | os.PathLike[str] | xr.Dataset | None = None,
+    linkage: str | os.PathLike[str] | Linkage | None = None,
     device: str | None = None,
 ) -> Answering:
     """Open a generator and what is shown beside it. Arguments and errors: `pspgan.app`."""
@@ -125,7 +125,7 @@ def open_answering(
     return Answering(model, explorer, measuring, _page(explorer, inputs), about)
 
 
-def _folder_of(run: Model | Run | str | os.PathLike) -> Path | None:
+def _folder_of(run: Model | Run | str | os.PathLike[str]) -> Path | None:
     """The folder of a run; None where a file or a model is given."""
     if isinstance(run, Model):
         return None

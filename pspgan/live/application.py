@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def app(
-    run: Model | Run | str | os.PathLike,
+    run: Model | Run | str | os.PathLike[str],
     *,
-    real: str | os.PathLike | xr.Dataset | None = None,
-    gen: str | os.PathLike | xr.Dataset | None = None,
-    linkage: str | os.PathLike | Linkage | None = None,
+    real: str | os.PathLike[str] | xr.Dataset | None = None,
+    gen: str | os.PathLike[str] | xr.Dataset | None = None,
+    linkage: str | os.PathLike[str] | Linkage | None = None,
     port: int = 0,
     browser: bool = True,
     device: str | None = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -42,7 +44,7 @@ def _by_torch(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class _Streaming(torch.autograd.Function):
     @staticmethod
     @custom_fwd(device_type="cpu")
-    def forward(ctx, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         mixed = value.new_empty(*query.shape[:2], value.shape[2])
         log_sum = torch.empty(query.shape[:2], dtype=_wide(query.dtype))
         for i in range(len(query)):
@@ -65,7 +67,7 @@ class _Streaming(torch.autograd.Function):
     @staticmethod
     @custom_bwd(device_type="cpu")
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value, mixed, log_sum = ctx.saved_tensors
         gradient = gradient.contiguous()
         # What the gradient of a softmax subtracts, sum over places of share x its gradient.

@@ -8,6 +8,7 @@ discriminator ends in one score a level plus real and fake, for the Omni loss.
 from __future__ import annotations
 
 from itertools import islice
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,15 +28,18 @@ from .layers import (
 )
 from .spectral_norm import SpectralNorm, by_shape, prepare
 
+if TYPE_CHECKING:
+    from .frozen import FrozenGenerator
+
 # Widths of a stage in multiples of ch, (in, out); two blocks a stage.
-GENERATOR_STAGES = {
+GENERATOR_STAGES: dict[int, tuple[tuple[int, int], ...]] = {
     512: ((16, 16), (16, 8), (8, 8), (8, 4), (4, 2), (2, 1), (1, 1)),
     256: ((16, 16), (16, 8), (8, 8), (8, 4), (4, 2), (2, 1)),
     128: ((16, 16), (16, 8), (8, 4), (4, 2), (2, 1)),
     64: ((16, 16), (16, 8), (8, 4), (4, 2)),
     32: ((4, 4), (4, 4), (4, 4)),
 }
-DISCRIMINATOR_STAGES = {
+DISCRIMINATOR_STAGES: dict[int, tuple[tuple[int, int], ...]] = {
     512: ((1, 1), (1, 2), (2, 4), (4, 8), (8, 8), (8, 16), (16, 16)),
     256: ((1, 2), (2, 4), (4, 8), (8, 8), (8, 16), (16, 16)),
     128: ((1, 2), (2, 4), (4, 8), (8, 16), (16, 16)),
@@ -63,7 +67,7 @@ def _attention_side(resolution: int, attention: str) -> int:
     return 64 if resolution > 64 else 32
 
 
-def check_inputs(generator: nn.Module, z: Tensor, weights: Tensor) -> None:
+def check_inputs(generator: Generator | FrozenGenerator, z: Tensor, weights: Tensor) -> None:
     """Raise ValueError where latents or weights over levels have no shape that the generator takes."""
     if z.shape[1:] != (generator.latent,) or weights.shape != (len(z), generator.space.n_levels):
         raise ValueError(
@@ -93,6 +97,16 @@ class Generator(nn.Module):
         ValueError: a resolution, width or attention that does not exist.
     """
 
+    space: ProcessSpace
+    resolution: int
+    latent: int
+    channels: int
+    embeddings: nn.ModuleList
+    linear: SNLinear
+    blocks: nn.ModuleList
+    norm: BatchNorm2d
+    output: SNConv2d
+
     def __init__(
         self,
         space: ProcessSpace,
@@ -103,8 +117,8 @@ class Generator(nn.Module):
         *,
         embedding: int = 128,
         channels: int = 1,
-        init: str = "normal",
-        init_bias: str = "uniform",
+        init: Literal["normal", "orthogonal"] = "normal",
+        init_bias: Literal["uniform", "zero"] = "uniform",
         init_embedding: float = 0.02,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -164,6 +178,13 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Micrograph -> one score a level of every factor, then real, then fake. Arguments as for `Generator`."""
 
+    space: ProcessSpace
+    resolution: int
+    channels: int
+    input: SNConv2d
+    blocks: nn.ModuleList
+    linear: SNLinear
+
     def __init__(
         self,
         space: ProcessSpace,
@@ -172,8 +193,8 @@ class Discriminator(nn.Module):
         attention: AttentionKind = "biggan",
         *,
         channels: int = 1,
-        init: str = "normal",
-        init_bias: str = "uniform",
+        init: Literal["normal", "orthogonal"] = "normal",
+        init_bias: Literal["uniform", "zero"] = "uniform",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ _PUBLISHED_TABLES = ("embed_temp.weight", "embed_time.weight", "embed_cool.weigh
 _SPECTRAL = {"weight_orig": "weight", "weight_u": "u", "weight_v": "v"}
 
 
-def load_published(path: str | os.PathLike) -> Generator:
+def load_published(path: str | os.PathLike[str]) -> Generator:
     """The generator in the layout of the paper's published checkpoint (``.pth``).
 
     Width, latent length and resolution are read off the tensors. The process space is the paper's; the file

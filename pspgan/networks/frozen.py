@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..process import ProcessSpace
 from .attention import attend
 from .biggan_deep import Generator, check_inputs
 from .layers import CBN_EPS, Attention, ConditionalBatchNorm, GeneratorBlock, SNUpsampling, spread
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d)
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Side of the smallest feature maps whose products are taken in bfloat16, px. Smaller ones decide what the
@@ -37,6 +40,18 @@ class FrozenGenerator(nn.Module):
     Raises:
         ValueError: the generator is in training mode, or there is no such precision.
     """
+
+    space: ProcessSpace
+    resolution: int
+    latent: int
+    channels: int
+    precision: Literal["float32", "bfloat16"]
+    blocks: nn.ModuleList
+    matrix: Tensor
+    constant: Tensor
+    scale: Tensor
+    shift: Tensor
+    output: _FrozenOutput
 
     def __init__(self, generator: Generator, precision: Literal["float32", "bfloat16"] = "float32") -> None:
         super().__init__()
@@ -174,6 +189,8 @@ class _FrozenOutput(nn.Module):
     So few output channels leave most of a vector unit idle; three times as many take the same time.
     """
 
+    columns: nn.Conv2d
+
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
         columns = _normalised(layer).permute(3, 0, 1, 2).flatten(0, 1)[:, :, :, None]
@@ -188,7 +205,7 @@ class _FrozenOutput(nn.Module):
         return image
 
 
-def _normalised(layer: nn.Module) -> Tensor:
+def _normalised(layer: nn.Conv2d | nn.Linear) -> Tensor:
     return layer.normalised_weight() if hasattr(layer, "u") else layer.weight
 
 
@@ -224,7 +241,7 @@ def _upsampling_convolution(layer: SNUpsampling, dtype: torch.dtype) -> nn.ConvT
     return _with(frozen, spread(_normalised(layer)), layer.bias, dtype)
 
 
-def _with(layer: nn.Module, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Module:
+def _with(layer: Layer, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Layer:
     layer.weight = nn.Parameter(weight.to(dtype, memory_format=torch.channels_last, copy=True))
     if bias is not None:
         layer.bias = nn.Parameter(bias.to(dtype, copy=True))

@@ -77,6 +77,12 @@ class ConditionalBatchNorm(SharesBatch, nn.Module):
     network does not learn.
     """
 
+    gain: SNLinear
+    bias: SNLinear
+    stored_mean: Tensor
+    stored_var: Tensor
+    momentum: float
+
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
         self.gain = SNLinear(condition, channels, bias=False)
@@ -137,6 +143,13 @@ class Attention(nn.Module):
     output convolution, with biases, no spectral norm. Neither divides the logits by sqrt(width).
     """
 
+    kind: Literal["biggan", "sagan"]
+    query: nn.Conv2d
+    key: nn.Conv2d
+    value: nn.Conv2d
+    output: SNConv2d
+    gamma: nn.Parameter
+
     def __init__(self, channels: int, kind: Literal["biggan", "sagan"]) -> None:
         super().__init__()
         narrow = max(channels // 8, 1)
@@ -165,6 +178,17 @@ class Attention(nn.Module):
 
 class GeneratorBlock(nn.Module):
     """Pre-activation bottleneck of the generator; its shortcut keeps the first ``channels_out`` channels."""
+
+    channels_out: int
+    upsample: bool
+    bn1: ConditionalBatchNorm
+    bn2: ConditionalBatchNorm
+    bn3: ConditionalBatchNorm
+    bn4: ConditionalBatchNorm
+    conv1: SNConv2d
+    conv2: SNConv2d
+    conv3: SNConv2d
+    conv4: SNConv2d
 
     def __init__(self, channels_in: int, channels_out: int, condition: int, upsample: bool) -> None:
         super().__init__()
@@ -195,6 +219,13 @@ class GeneratorBlock(nn.Module):
 
 class DiscriminatorBlock(nn.Module):
     """Pre-activation bottleneck of the discriminator; its shortcut appends learned channels to x."""
+
+    downsample: bool
+    conv1: SNConv2d
+    conv2: SNConv2d
+    conv3: SNConv2d
+    conv4: SNConv2d
+    shortcut: SNConv2d | None
 
     def __init__(self, channels_in: int, channels_out: int, downsample: bool) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 _EPS = 1e-4
 # A fresh network must work in eval mode too, where random vectors would divide by an arbitrary number.
@@ -24,7 +24,7 @@ class SpectralNorm:
     a layer with a ``weight``, seen as a matrix (out, everything else).
     """
 
-    weight: nn.Parameter
+    weight: Tensor
     u: Tensor
     v: Tensor
     training: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,8 +32,8 @@ class _Move:
 
     origin: str | None
     dim: int
-    there: list[Hashable]
-    here: list[Hashable]
+    there: Sequence[Hashable]
+    here: Sequence[Hashable]
     drawn: bool
 
     @property
@@ -41,7 +41,7 @@ class _Move:
         """Whether something is left behind."""
         return not set(self.there) <= set(self.here)
 
-    def fit(self, tensors: dict[str, Tensor], own: Tensor, source: str | os.PathLike) -> Tensor:
+    def fit(self, tensors: dict[str, Tensor], own: Tensor, source: str | os.PathLike[str]) -> Tensor:
         """The new network's tensor.
 
         Args:
@@ -71,7 +71,7 @@ def transfer_tensors(
     network: Generator | Discriminator,
     tensors: dict[str, Tensor],
     space: ProcessSpace,
-    source: str | os.PathLike,
+    source: str | os.PathLike[str],
 ) -> None:
     """Put tensors of a network of one process space into a freshly drawn one of another.
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import _native, reference
 
-POLICIES = {
+POLICIES: dict[str, tuple[str, ...]] = {
     "color": ("brightness", "saturation", "contrast"),
     "translation": ("translation",),
     "cutout": ("cutout",),
 }
-OPERATIONS = tuple(operation for operations in POLICIES.values() for operation in operations)
+OPERATIONS: tuple[str, ...] = tuple(operation for operations in POLICIES.values() for operation in operations)
 PLACES = {"translation": (2,), "cutout": (4,)}  # operations drawn in pixels: numbers an image
 MAX_STRENGTH = 8.0  # translation by up to the whole image; the other operations are beyond use long before
 
@@ -290,16 +291,16 @@ def _fake_diff_augment(x: Tensor, *draws: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
-def _save_draws(ctx, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+def _save_draws(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
     ctx.save_for_backward(*inputs[-4:])  # all but the images and the brightness
 
 
-def _differentiate_forward(ctx, grad: Tensor) -> tuple:
+def _differentiate_forward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     grad_x = torch.ops.pspgan.diff_augment_backward(grad, *ctx.saved_tensors)
     return grad_x, None, None, None, None, None
 
 
-def _differentiate_backward(ctx, cotangent: Tensor) -> tuple:
+def _differentiate_backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
     saturation, *others = ctx.saved_tensors
     no_brightness = saturation.new_empty(0)
     grad = torch.ops.pspgan.diff_augment(cotangent, no_brightness, saturation, *others)

@@ -1,5 +1,7 @@
 """Omni loss: one multi-label loss over the class scores of all process factors and of real and fake."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -100,12 +102,14 @@ def _fake_omni_loss_backward(
     return scores.new_empty(scores.shape)
 
 
-def _save_for_backward(ctx, inputs: tuple, output: Tensor | None) -> None:
+def _save_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor | None) -> None:
     *tensors, ctx.margin, ctx.gamma, ctx.reduction = inputs
     ctx.save_for_backward(*tensors)
 
 
-def _differentiate_forward(ctx, grad: Tensor, saved: tuple[Tensor, ...] | None = None) -> tuple:
+def _differentiate_forward(
+    ctx: Any, grad: Tensor, saved: tuple[Tensor, ...] | None = None
+) -> tuple[Tensor | None, ...]:
     scores, labels = saved or ctx.saved_tensors
     grad_scores = torch.ops.pspgan.omni_loss_backward.default(
         grad, scores, labels, ctx.margin, ctx.gamma, ctx.reduction
@@ -113,7 +117,7 @@ def _differentiate_forward(ctx, grad: Tensor, saved: tuple[Tensor, ...] | None =
     return grad_scores, None, None, None, None
 
 
-def _differentiate_backward(ctx, cotangent: Tensor) -> tuple:
+def _differentiate_backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
     """Derivatives of sum(cotangent * backward) by `grad` and `scores`.
 
     With w the slope of a row's loss and g the gradient that arrives at the row, backward = g * w. On each
@@ -150,13 +154,13 @@ class _EagerOmniLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, *inputs) -> Tensor:
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
         _save_for_backward(ctx, inputs, None)
         with torch._C._AutoDispatchBelowAutograd():
             return torch.ops.pspgan.omni_loss.default(*inputs)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # the backward will be differentiated itself
             return _differentiate_forward(ctx, grad)
         saved = ctx.saved_tensors  # before the guard: checkpointing makes them anew here

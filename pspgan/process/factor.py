@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-Value = float | str  #: of a factor: a number in its unit if ordinal, the name of a level if nominal
+#: Value of a factor: a number in its unit if ordinal, the name of a level if nominal.
+Value: TypeAlias = float | str
 
 # Letters that may follow a number in the notation ("24H"), as multiples of the factor's unit.
 _SUFFIXES: dict[str, dict[str, float]] = {

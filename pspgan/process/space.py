@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .factor import ConditionError, Factor, Value
 from .pixel_size import PIXEL_SIZE, check_pixel_size, hyphenated, pixel_size_factor
 
 #: What names a condition: itself, its notation, or values by factor, by name or in the order of factors.
-ConditionLike = "ProcessCondition | str | Mapping[str, Value] | Sequence[Value]"
+ConditionLike: TypeAlias = "ProcessCondition | str | Mapping[str, Value] | Sequence[Value]"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class ProcessSpace:
         cls,
         columns: Mapping[str, Sequence[Value]],
         units: Mapping[str, str] | None = None,
-        scales: Mapping[str, str] | None = None,
+        scales: Mapping[str, Literal["linear", "log"]] | None = None,
         levels: Mapping[str, Sequence[Value]] | None = None,
     ) -> ProcessSpace:
         """The space that a table spans: numeric columns become ordinal factors, text nominal ones.
@@ -144,10 +145,9 @@ class ProcessSpace:
         factors = []
         for name, values in columns.items():
             numeric = all(isinstance(v, (int, float, np.integer, np.floating)) for v in values)
-            levels = given.get(name) or sorted({float(v) if numeric else str(v) for v in values})
-            kind = "ordinal" if numeric else "nominal"
-            scale = scales.get(name, "linear")
-            factors.append(Factor(name, tuple(levels), kind, units.get(name, "") if numeric else "", scale))
+            known = given.get(name) or sorted({float(v) if numeric else str(v) for v in values})
+            unit, scale = units.get(name, "") if numeric else "", scales.get(name, "linear")
+            factors.append(Factor(name, tuple(known), "ordinal" if numeric else "nominal", unit, scale))
         space = cls(tuple(factors))
         rows = zip(*columns.values(), strict=True)
         return space.observing(space.condition(list(row)) for row in rows)

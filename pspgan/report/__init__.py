@@ -53,14 +53,14 @@ _SECTIONS = (
 
 
 def write_report(
-    real: str | os.PathLike | xr.Dataset,
-    gen: str | os.PathLike | xr.Dataset | None = None,
+    real: str | os.PathLike[str] | xr.Dataset,
+    gen: str | os.PathLike[str] | xr.Dataset | None = None,
     *,
-    linkage: str | os.PathLike | Linkage | None = None,
-    run: str | os.PathLike | None = None,
-    out: str | os.PathLike = "report.html",
+    linkage: str | os.PathLike[str] | Linkage | None = None,
+    run: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "report.html",
     evaluation: Report | pd.DataFrame | str | bool = False,
-    classification: str | os.PathLike | None = None,
+    classification: str | os.PathLike[str] | None = None,
     target: Mapping[str, float] | None = None,
 ) -> Path:
     """Write a self-contained HTML report.
@@ -87,7 +87,9 @@ def write_report(
         ValueError: ensembles of the wrong origin or of different process spaces.
     """
     if isinstance(evaluation, bool):
-        found = evaluate(real, gen) if evaluation and gen is not None else None
+        found: Report | pd.DataFrame | str | None = (
+            evaluate(real, gen) if evaluation and gen is not None else None
+        )
     else:
         found = evaluation
     inputs = Inputs.open(real, gen, linkage, run, found, classification, target)

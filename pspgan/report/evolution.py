@@ -79,7 +79,7 @@ def evolution(inputs: Inputs) -> Section:
     return section
 
 
-def _kinetics(inputs: Inputs, factor: Factor, path: list[ProcessCondition]) -> list[Table | Text]:
+def _kinetics(inputs: Inputs, factor: Factor, path: list[ProcessCondition]) -> list[Table | Text | Items]:
     """The growth law of every length that is a size, for each ensemble, and what it is worth in words."""
     others = other_factors(inputs.space, {n: v for n, v in path[0].as_dict().items() if n != factor.name})
     ensembles = {inputs.reference: inputs.real} | (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,7 @@ def _specimens(ensemble: xr.Dataset) -> str:
 
 
 def _flat(
-    settings: dict, prefix: str = "", leave_out: frozenset[str] | set[str] = frozenset()
+    settings: Mapping[str, object], prefix: str = "", leave_out: frozenset[str] | set[str] = frozenset()
 ) -> list[list[str]]:
     rows = []
     for key, value in settings.items():
@@ -164,7 +165,7 @@ def process_coverage(inputs: Inputs) -> Section:
     if inputs.generated is not None:
         count = combinations(inputs.generated).set_index("condition")["micrographs"]
         frame["generated"] = count.reindex(table["condition"]).fillna(0).astype(int).to_numpy()
-    block = Table.of(f"Combinations in the {inputs.reference} ensemble", frame)
+    block: Table | Fold = Table.of(f"Combinations in the {inputs.reference} ensemble", frame)
     if len(frame) > _LONG_TABLE:
         block = Fold(f"All {len(frame)} combinations", [block])
     return Section("coverage", "Process conditions covered", [Panels(panels, caption), Text(text), block])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from .blocks import Missing
 if TYPE_CHECKING:
     from ..evaluation import Report
     from ..linkage import Linkage
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,12 @@ class Inputs:
     @classmethod
     def open(
         cls,
-        real: str | os.PathLike | xr.Dataset,
-        generated: str | os.PathLike | xr.Dataset | None,
-        linkage: str | os.PathLike | Linkage | None,
-        run: str | os.PathLike | None,
+        real: str | os.PathLike[str] | xr.Dataset,
+        generated: str | os.PathLike[str] | xr.Dataset | None,
+        linkage: str | os.PathLike[str] | Linkage | None,
+        run: str | os.PathLike[str] | None,
         evaluation: Report | pd.DataFrame | str | None,
-        classification: str | os.PathLike | None,
+        classification: str | os.PathLike[str] | None,
         target: Mapping[str, float] | None,
     ) -> Inputs:
         """Open what is given as a path, and check that it fits together.
@@ -145,14 +147,14 @@ class Inputs:
         return _name(self.real), "gen.zarr" if self.generated is None else _name(self.generated)
 
 
-def evenly(items: Sequence, most: int) -> list:
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
     """At most ``most`` of the items, at even distances, the first and last among them."""
     if len(items) <= most:
         return list(items)
     return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
-def _opened(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
+def _opened(ensemble: str | os.PathLike[str] | xr.Dataset) -> xr.Dataset:
     if isinstance(ensemble, xr.Dataset):
         validate(ensemble)
         return ensemble

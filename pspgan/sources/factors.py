@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,7 +21,7 @@ from .rows import Row, SourceError, as_number
 # Names that mean something else in an ensemble, in its statistics (where a factor called like a descriptor
 # would take its place) and in the tables made of them.
 # fmt: off
-RESERVED = (
+RESERVED: tuple[str, ...] = (
     "sample", "y", "x", "micrograph", "phase", "condition", "specimen", "um_per_px", "microconstituent",
     "image", "offset_y", "offset_x", "split", "seed", "observed", "statistics",
     "two_point", "dy", "dx", "correlation", "area_fraction", "particle_density", "particle_density_um",
@@ -45,7 +45,7 @@ class ColumnFactor(BaseModel):
     rows hold, sorted. ``map`` maps spellings to levels before a cell is read; blank leaves the row out.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", frozen=True, coerce_numbers_to_str=True, str_strip_whitespace=True
     )
 
@@ -176,7 +176,7 @@ class TableFactors:
         return " ".join(options)
 
 
-def given_factors(given: Mapping[str, Any] | str | os.PathLike) -> TableFactors:
+def given_factors(given: Mapping[str, Any] | str | os.PathLike[str]) -> TableFactors:
     """Factors as someone says them.
 
     Args:

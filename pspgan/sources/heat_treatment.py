@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import joblib
 import numpy as np
@@ -29,6 +29,11 @@ _SMALLEST = 16  # pixels along an axis: below this a field shows no structure
 _NETWORK_UM_PER_PX = 0.5  # every micrograph that UHCSDB calls network has pixels above this
 # Pixels that are drawn sooner in one process than several processes start.
 _WORTH_STARTING = 100 * 128**2
+
+# What `_draw` takes and gives, and a coordinate of an ensemble: dimensions, values, attributes.
+_Job: TypeAlias = tuple[Steel, ProcessCondition, int, int, int, tuple[int, int], float, Framing]
+_Drawn: TypeAlias = tuple[Structure, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_Coordinate: TypeAlias = tuple[str | tuple[str, ...], np.ndarray, dict[str, str]]
 
 
 def simulate(
@@ -173,7 +178,7 @@ def _check(
         raise ValueError(f"workers is {workers}: at least one process must draw")
 
 
-def _draw_all(jobs: list[tuple], workers: int) -> Iterator[tuple]:
+def _draw_all(jobs: list[_Job], workers: int) -> Iterator[_Drawn]:
     """Fields in the order of their jobs, drawn by several processes where there are several."""
     if workers == 1:
         return (_draw(*job) for job in jobs)
@@ -189,7 +194,7 @@ def _draw(
     shape: tuple[int, int],
     um_per_px: float,
     framing: Framing,
-) -> tuple[Structure, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> _Drawn:
     """One field: what it was drawn from, phases, grey levels, diameters of its particles, area fractions."""
     # A specimen is the same at every pixel size, a field is another one.
     of_specimen, rng = (
@@ -208,7 +213,9 @@ def _draw(
     return structure, field.phase, micrograph, field.particle_diameter, field.area_fraction
 
 
-def _truth(structures: list[Structure], diameters: list[np.ndarray], fractions: np.ndarray) -> dict:
+def _truth(
+    structures: list[Structure], diameters: list[np.ndarray], fractions: np.ndarray
+) -> dict[str, _Coordinate]:
     """Coordinates of the parameters behind each field, and of what it holds."""
     parameters = {
         "mean_diameter": ("true_mean_diameter", "mean equivalent diameter of the spheroidite", "um"),
@@ -222,7 +229,7 @@ def _truth(structures: list[Structure], diameters: list[np.ndarray], fractions: 
         "denuded_width": ("true_denuded_width", "width of the particle-free zone beside the network", "um"),
         "needle_fraction": ("true_needle_fraction", "area fraction of needles over many fields", ""),
     }
-    truth = {
+    truth: dict[str, _Coordinate] = {
         name: (
             "sample",
             np.array([getattr(s, parameter) for s in structures]),

@@ -25,7 +25,7 @@ class ImageFolder:
             raise FileNotFoundError(f"{folder}: no such folder of images")
         os.scandir(folder).close()  # what cannot be listed is an error here, and empty for rglob
         self.folder = folder
-        self.files = sorted(
+        self.files: list[Path] = sorted(
             path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
         )
         self._by_path = {self.name(file): file for file in self.files}

@@ -44,7 +44,7 @@ class ImageError(ValueError):
     """An image that cannot be used; the message names the file."""
 
 
-def size(path: str | os.PathLike) -> tuple[int, int]:
+def size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Rows and columns of an image as it is meant to be seen, from its header.
 
     Raises:
@@ -66,7 +66,7 @@ def size(path: str | os.PathLike) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def remaining_size(path: str | os.PathLike, bar: int, crop: tuple[int, int] | None) -> tuple[int, int]:
+def remaining_size(path: str | os.PathLike[str], bar: int, crop: tuple[int, int] | None) -> tuple[int, int]:
     """Rows and columns that bar and crop leave of an image, from its header.
 
     Raises:
@@ -77,7 +77,11 @@ def remaining_size(path: str | os.PathLike, bar: int, crop: tuple[int, int] | No
 
 
 def read_grey(
-    path: str | os.PathLike, *, bar: int = 0, crop: tuple[int, int] | None = None, white: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    bar: int = 0,
+    crop: tuple[int, int] | None = None,
+    white: int | None = None,
 ) -> np.ndarray:
     """Decode an image to grey levels, (y, x) uint8.
 
@@ -100,7 +104,7 @@ def read_grey(
 
 
 def stack(
-    files: Sequence[str | os.PathLike],
+    files: Sequence[str | os.PathLike[str]],
     *,
     bar: int | Sequence[int] = 0,
     crop: tuple[int, int] | None = None,
@@ -282,7 +286,7 @@ def _noted(names: Sequence[str], found: Sequence[_Facts], white: int | None) -> 
 
 def _decode(
     content: bytes,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     bar: int,
     crop: tuple[int, int] | None,
     white: int | None,
@@ -306,7 +310,7 @@ def _decode(
 
 
 def _remaining(
-    shape: tuple[int, int], path: str | os.PathLike, bar: int, crop: tuple[int, int] | None
+    shape: tuple[int, int], path: str | os.PathLike[str], bar: int, crop: tuple[int, int] | None
 ) -> tuple[int, int]:
     """Rows and columns that bar and crop leave of a shape."""
     if bar < 0:
@@ -321,7 +325,9 @@ def _remaining(
     return crop
 
 
-def _grey(image: Image.Image, path: str | os.PathLike, white: int | None) -> tuple[np.ndarray, int | None]:
+def _grey(
+    image: Image.Image, path: str | os.PathLike[str], white: int | None
+) -> tuple[np.ndarray, int | None]:
     """Grey levels as they are meant to be seen, and the highest of the file where it has 16 bits."""
     tags = dict(getattr(image, "tag_v2", {}))
     image = ImageOps.exif_transpose(image)
@@ -341,7 +347,9 @@ def _grey(image: Image.Image, path: str | os.PathLike, white: int | None) -> tup
     return _grey_of_bytes(image, path, tags), None
 
 
-def _grey_of_bytes(image: Image.Image, path: str | os.PathLike, tags: Mapping[int, object]) -> np.ndarray:
+def _grey_of_bytes(
+    image: Image.Image, path: str | os.PathLike[str], tags: Mapping[int, object]
+) -> np.ndarray:
     if tags.get(_SAMPLE_FORMAT) == (_SIGNED,):
         raise ImageError(f"{path} has signed grey levels of 8 bits; save it with levels from 0 to 255")
     if image.mode == "F":
@@ -358,7 +366,7 @@ def _words(shape: Sequence[int]) -> str:
     return f"{shape[1]} x {shape[0]} px"
 
 
-def _damaged(path: str | os.PathLike, error: Exception) -> ImageError:
+def _damaged(path: str | os.PathLike[str], error: Exception) -> ImageError:
     if "truncated" in str(error).lower():
         what = "is truncated: the end of the file is missing"
     else:
@@ -367,7 +375,7 @@ def _damaged(path: str | os.PathLike, error: Exception) -> ImageError:
     return ImageError(f"{path} {what} ({why}). Replace the file, or move it elsewhere to go on without it")
 
 
-def _too_large(path: str | os.PathLike, why: str) -> ImageError:
+def _too_large(path: str | os.PathLike[str], why: str) -> ImageError:
     return ImageError(
         f"{path} is refused, a file this large may be a decompression bomb ({why}). "
         "Cut it into tiles, or, if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"

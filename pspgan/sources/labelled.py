@@ -39,10 +39,10 @@ class LabelledMicrographs:
 
 
 def read(
-    images: str | os.PathLike,
-    labels: str | os.PathLike,
+    images: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
     *,
-    table: str | os.PathLike | None = None,
+    table: str | os.PathLike[str] | None = None,
     image_column: str = "image",
     specimen: str | None = None,
     um_per_px: float | str | None = None,

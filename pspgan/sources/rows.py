@@ -8,7 +8,7 @@ import math
 import sqlite3
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +173,7 @@ def _first(connection: sqlite3.Connection, query: str, *values: str) -> list[str
     return [line[0] for line in connection.execute(query, values)]
 
 
-def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _csv_lines(path: Path) -> Generator[tuple[int, list[str]], None, None]:
     """Row numbers, as a spreadsheet counts, and cells, without blank ones at the end."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
@@ -195,7 +195,7 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, _cells(line)
 
 
-def _xlsx_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _xlsx_lines(path: Path) -> Generator[tuple[int, list[str]], None, None]:
     """The same of the first sheet of a workbook."""
     try:
         # Opened here: openpyxl leaves a file of its own open where it fails on a damaged workbook.

@@ -33,10 +33,10 @@ _NO_SPECIMEN = (
 
 
 def read(
-    table: str | os.PathLike,
-    images: str | os.PathLike,
+    table: str | os.PathLike[str],
+    images: str | os.PathLike[str],
     *,
-    factors: Mapping[str, Any] | str | os.PathLike | None = None,
+    factors: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     map: Mapping[str, Mapping[str, str]] | None = None,
     image_column: str | None = None,
     specimen: str | None = None,

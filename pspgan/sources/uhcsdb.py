@@ -80,8 +80,8 @@ _NAME = re.compile(r"(?:cropped)?micrograph([0-9]+)", re.IGNORECASE)
 
 
 def read(
-    folder: str | os.PathLike,
-    metadata: str | os.PathLike | None = None,
+    folder: str | os.PathLike[str],
+    metadata: str | os.PathLike[str] | None = None,
     *,
     bar: int = BAR,
     map: Mapping[str, Mapping[str, str]] | None = None,

@@ -62,9 +62,9 @@ def correlate(
     def block(part: slice) -> None:
         weight = None if mask is None else (mask if mask.ndim == 2 else mask[part])
         if weight is None and share_one:
-            first, second = (of_state(part, state) for state in (0, 1))
-            if bool(second.add_(first).sub_(1).abs_().amax() <= _FULL[dtype]):
-                _of_two_phases(transform, first, pairs, shared, out[part])
+            one, other = (of_state(part, state) for state in (0, 1))
+            if bool(other.add_(one).sub_(1).abs_().amax() <= _FULL[dtype]):
+                _of_two_phases(transform, one, pairs, shared, out[part])
                 return
         spectra = {}
         for state in sorted({state for pair in pairs for state in pair}):

@@ -39,7 +39,7 @@ def common_settings(
     *,
     reduction: int | None = None,
     cutoff: int | None = None,
-    phases: Phases | str | os.PathLike = "otsu",
+    phases: Phases | str | os.PathLike[str] = "otsu",
     correlations: Sequence[tuple[int, int]] | None = None,
     zone: tuple[str, str] | None = None,
     plugins: Sequence[str] | None = None,

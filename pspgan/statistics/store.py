@@ -31,10 +31,10 @@ _NO_PLUGINS: dict[str, Any] = {"plugins": {}}  # what settings of earlier releas
 
 
 def compute_statistics(
-    *stores: str | os.PathLike,
+    *stores: str | os.PathLike[str],
     reduction: int | None = None,
     cutoff: int | None = None,
-    phases: Phases | str | os.PathLike = "otsu",
+    phases: Phases | str | os.PathLike[str] = "otsu",
     correlations: Sequence[tuple[int, int]] | None = None,
     zone: tuple[str, str] | None = None,
     plugins: Sequence[str] | None = None,
@@ -109,7 +109,7 @@ def compute_statistics(
     return [open_statistics(store) for store in stores]
 
 
-def open_statistics(ensemble: str | os.PathLike | xr.Dataset) -> xr.Dataset:
+def open_statistics(ensemble: str | os.PathLike[str] | xr.Dataset) -> xr.Dataset:
     """Open the statistics of an ensemble lazily.
 
     Args:

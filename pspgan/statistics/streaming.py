@@ -200,7 +200,7 @@ def _measure_shard(
     return stop - start
 
 
-def _write(array: zarr.Array, start: int, stop: int, values: np.ndarray) -> None:
+def _write(array: zarr.Array[Any], start: int, stop: int, values: np.ndarray) -> None:
     array.with_config({"write_empty_chunks": True})[start:stop] = values
 
 

@@ -115,7 +115,7 @@ def _grey_levels(micrograph: np.ndarray, standard: np.ndarray) -> dict[str, floa
 
 
 def _patterns(micrograph: np.ndarray) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for radius in _RADII:
         pattern = local_binary_pattern(micrograph, _POINTS, radius, method="uniform")
         # Where the circle leaves the image, patterns are of the border.
@@ -160,7 +160,8 @@ def _slope(frequency: np.ndarray, power: np.ndarray) -> float:
 
 
 def _gradients(standard: np.ndarray) -> dict[str, float]:
-    found, standard = {}, standard.astype(np.float32)
+    found: dict[str, float] = {}
+    standard = standard.astype(np.float32)
     for scale in _SCALES:
         dy, dx = (ndimage.gaussian_filter(standard, scale, order=order) for order in ((1, 0), (0, 1)))
         size = np.hypot(dy, dx)

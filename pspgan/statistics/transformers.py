@@ -12,19 +12,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 import dask.array
 import numpy as np
+import xarray as xr
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .descriptors import descriptor_names, descriptors
 from .two_point import Array, two_point_statistics
 
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
 
 class _Stateless(TransformerMixin, BaseEstimator):
     """Nothing is learned: samples are treated one by one."""
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: object = None, y: object = None) -> Self:
         """Does nothing; for pipelines.
 
         Args:
@@ -32,7 +37,7 @@ class _Stateless(TransformerMixin, BaseEstimator):
         """
         return self
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
@@ -120,11 +125,11 @@ class Descriptors(_Stateless):
         """
         return np.array(self._kept(self._measured(np.zeros((1, 2, 2), int))), dtype=object)
 
-    def _measured(self, phase: np.ndarray):
+    def _measured(self, phase: np.ndarray) -> xr.Dataset:
         scale = np.nan if self.um_per_px is None else self.um_per_px
         return descriptors(phase, scale, phases=self.phases)
 
-    def _kept(self, measured) -> list[str]:
+    def _kept(self, measured: xr.Dataset) -> list[str]:
         known = descriptor_names(measured, "px" if self.um_per_px is None else "um")
         unknown = [name for name in self.names or () if name not in known]
         if unknown:

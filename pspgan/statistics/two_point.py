@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 import dask.array
 import numpy as np
@@ -29,6 +29,14 @@ ENGINES = ("native", "pymks")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 Array = TypeVar("Array", np.ndarray, torch.Tensor, dask.array.Array)
+
+
+class _Settings(TypedDict):
+    pairs: list[tuple[int, int]]
+    periodic: bool
+    cutoff: int
+    engine: str
+    dtype: str
 
 
 def two_point_statistics(
@@ -90,7 +98,13 @@ def two_point_statistics(
             f"mask has shape {tuple(mask.shape)}, the phases want (sample, y, x) = "
             f"{tuple(phases.shape[:3])}, or (y, x)"
         )
-    settings = {"pairs": pairs, "periodic": periodic, "cutoff": c, "engine": engine, "dtype": dtype}
+    settings: _Settings = {
+        "pairs": pairs,
+        "periodic": periodic,
+        "cutoff": c,
+        "engine": engine,
+        "dtype": dtype,
+    }
     if isinstance(phases, dask.array.Array):
         return _by_chunks(phases, mask, settings)
     if isinstance(mask, dask.array.Array):
@@ -148,18 +162,20 @@ def _check_cutoff(cutoff: int | None, field: tuple[int, int]) -> int:
     return int(cutoff)
 
 
-def _by_chunks(phases: dask.array.Array, mask: object, settings: dict) -> dask.array.Array:
+def _by_chunks(
+    phases: dask.array.Array, mask: np.ndarray | torch.Tensor | dask.array.Array | None, settings: _Settings
+) -> dask.array.Array:
     """Every chunk of samples by itself, when it is asked for."""
     phases = phases.rechunk(dict.fromkeys((1, 2, 3), -1))
-    masks = []
+    masks, shared = [], None
     if mask is not None and mask.ndim == 3:
         whole = dask.array.asarray(mask if isinstance(mask, dask.array.Array) else np.asarray(mask))
         masks = [whole.rechunk((phases.chunks[0], -1, -1))[..., None]]
     elif mask is not None:
-        settings = settings | {"shared": np.asarray(mask)}
+        shared = np.asarray(mask)
     side = 2 * settings["cutoff"] + 1
     return dask.array.map_blocks(
-        partial(_of_chunk, **settings),
+        partial(_of_chunk, shared=shared, **settings),
         phases,
         *masks,
         chunks=(phases.chunks[0], (side,), (side,), (len(settings["pairs"]),)),
@@ -169,7 +185,10 @@ def _by_chunks(phases: dask.array.Array, mask: object, settings: dict) -> dask.a
 
 
 def _of_chunk(
-    phases: np.ndarray, mask: np.ndarray | None = None, shared: np.ndarray | None = None, **settings: object
+    phases: np.ndarray,
+    mask: np.ndarray | None = None,
+    shared: np.ndarray | None = None,
+    **settings: Unpack[_Settings],
 ) -> np.ndarray:
     return _compute(phases, shared if mask is None else mask[..., 0], **settings)
 

@@ -52,6 +52,16 @@ class Batches:
             where the pixel size is a factor, or no labels to balance by; or grey levels that are not uint8.
     """
 
+    resolution: int
+    seed: int
+    seconds: float
+    reduction: int
+    space: ProcessSpace
+    conditions: list[ProcessCondition]
+    targets: Tensor
+    micrographs: np.ndarray
+    sha256: str
+
     def __init__(self, dataset: xr.Dataset, config: TrainingConfig) -> None:
         self.resolution, self.seed = config.resolution, config.seed
         self.seconds = 0.0
@@ -81,7 +91,7 @@ class Batches:
                 f"{config.resolution} px; lower reduction or resolution"
             )
         conditions = dataset["condition"].values
-        self.space: ProcessSpace = space_of(dataset).observing(dict.fromkeys(conditions.tolist()))
+        self.space = space_of(dataset).observing(dict.fromkeys(conditions.tolist()))
         self.conditions = [self.space.condition(text) for text in conditions.tolist()]
         self.targets = torch.from_numpy(np.stack([self.space.target(c) for c in self.conditions]))
         blocks = [dataset["micrograph"][i : i + 64].values for i in range(0, n, 64)]
@@ -159,6 +169,9 @@ class FakeConditions:
     ``observed`` draws whole combinations that occur in the data; ``independent`` draws each factor's level by
     itself, so that most combinations have no real counterpart (as the published code does).
     """
+
+    weights: Tensor
+    targets: Tensor
 
     def __init__(self, space: ProcessSpace, kind: Literal["observed", "independent"], seed: int) -> None:
         conditions = space.observed_conditions if kind == "observed" else space.all_conditions

@@ -48,7 +48,7 @@ class Plan:
 def plan_run(
     run: Run,
     preset: str,
-    start_from: str | os.PathLike | Run | None,
+    start_from: str | os.PathLike[str] | Run | None,
     resume: bool,
     overwrite: bool,
     settings: dict[str, Any],
@@ -109,7 +109,9 @@ def _fast_precision(device: torch.device) -> str:
     if device.type == "cuda":
         has = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        features = getattr(torch.cpu, "get_capabilities", dict)()  # which torch 2.10 does not tell yet
+        features: dict[str, bool] = getattr(
+            torch.cpu, "get_capabilities", dict
+        )()  # which torch 2.10 does not tell yet
         has = any(features.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return "bfloat16" if has else "float32"
 

@@ -81,11 +81,11 @@ class TrainingEstimate:
 
 
 def estimate_training(
-    data: str | os.PathLike | xr.Dataset,
+    data: str | os.PathLike[str] | xr.Dataset,
     preset: str = "uhcs-64",
-    out: str | os.PathLike = "run",
+    out: str | os.PathLike[str] = "run",
     *,
-    start_from: str | os.PathLike | Run | None = None,
+    start_from: str | os.PathLike[str] | Run | None = None,
     resume: bool = False,
     overwrite: bool = False,
     device: str | torch.device | None = None,

@@ -133,7 +133,7 @@ class Watch:
     """
 
     def __init__(self, lines: Iterable[dict[str, Any]] = ()) -> None:
-        self.best = False
+        self.best: bool = False
         self._distance = math.inf
         self._alike = False
         self._step = 0  # of the last line with losses

@@ -23,7 +23,8 @@ class Interrupt:
     """
 
     def __init__(self, silent: bool = False) -> None:
-        self.requested, self._silent = False, silent
+        self.requested: bool = False
+        self._silent = silent
 
     def __enter__(self) -> Interrupt:
         self._before = signal.getsignal(signal.SIGINT)

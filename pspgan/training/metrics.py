@@ -140,7 +140,7 @@ class Metrics:
             "least_diverse": self._references[least].condition.label,
         }
 
-    def _separation(self, phases: list[Moments]) -> dict[str, float]:
+    def _separation(self, phases: list[Moments]) -> dict[str, float | str]:
         counts = np.vstack([np.ones(len(phases)), self._resampled])  # all once, then resampled
         real = scatter_of_means([reference.phase for reference in self._references], counts)
         if real[0] <= _TINY:
@@ -213,7 +213,7 @@ class _Reference:
             Moments.of(structure.grey).squared_distance(self._grey) / self._scale,
             area_fraction.squared_distance(self._area_fraction),
         )
-        row = {
+        row: dict[str, float | str] = {
             "condition": str(self.condition),
             "micrographs": self._micrographs,
             "area_fraction": float(area_fraction.mean[0]),

@@ -82,7 +82,7 @@ class Trained:
         } | self.provenance
 
 
-def read_trained(path: str | os.PathLike | Run) -> Trained:
+def read_trained(path: str | os.PathLike[str] | Run) -> Trained:
     """Read what a new run starts from.
 
     Args:
@@ -101,12 +101,12 @@ def read_trained(path: str | os.PathLike | Run) -> Trained:
     return _read_exported(path, path)
 
 
-def located(path: str | os.PathLike | Run) -> Path:
+def located(path: str | os.PathLike[str] | Run) -> Path:
     """The absolute path of a run or file."""
     return Path(path.folder if isinstance(path, Run) else path).resolve()
 
 
-def origin_of(run: Run, start_from: str | os.PathLike | Run | None) -> str | None:
+def origin_of(run: Run, start_from: str | os.PathLike[str] | Run | None) -> str | None:
     """Path of what a run that is resumed started from; None where it started fresh.
 
     Raises:

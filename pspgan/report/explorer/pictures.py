@@ -50,7 +50,7 @@ def pictures(
 
 def tiles_of(
     ensemble: xr.Dataset,
-    samples: Sequence[int],
+    samples: Sequence[int] | np.ndarray,
     label: str,
     like: xr.Dataset | None,
     encode: Callable[[np.ndarray], str] = image_uri,

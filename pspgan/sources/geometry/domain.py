@@ -17,6 +17,13 @@ class Domain:
         margin: around the field, um.
     """
 
+    um_per_px: float
+    shape: tuple[int, int]
+    y: np.ndarray
+    x: np.ndarray
+    half: np.ndarray
+    field: tuple[slice, ...]
+
     def __init__(self, shape: tuple[int, int], um_per_px: float, margin: float) -> None:
         pixels = math.ceil(margin / um_per_px)
         self.um_per_px = um_per_px

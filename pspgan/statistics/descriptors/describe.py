@@ -59,7 +59,7 @@ def descriptors(
         PluginError: one of ``plugins`` fails.
     """
     phase, scale, names = _checked(phase, um_per_px, phases)
-    variables = {}
+    variables: dict[str, tuple[str, np.ndarray, dict[str, str]]] = {}
     for index, name in enumerate(names):
         if index == 0 and len(names) == 2:
             continue
@@ -172,7 +172,7 @@ def _variables(
     *,
     suffixed: bool,
     by: InstalledDescriptor | None = None,
-) -> dict[str, tuple]:
+) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
     """A descriptor's variables: in px and in um, or the one where it has no length."""
     if by is None:
         definition: Descriptor | PluginDescriptor = DESCRIPTORS[descriptor]

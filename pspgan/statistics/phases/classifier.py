@@ -144,7 +144,7 @@ class PixelClassifier:
         """What says which classifier this is, as JSON can hold it: path (None: not saved), names, SHA-256."""
         return {"path": self.path, "names": list(self.names), "sha256": self.sha256}
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one safetensors file, which holds everything.
 
         Raises:
@@ -156,7 +156,7 @@ class PixelClassifier:
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> PixelClassifier:
+    def load(cls, path: str | os.PathLike[str]) -> PixelClassifier:
         """What `save` wrote.
 
         Raises:
@@ -201,7 +201,7 @@ class PixelClassifier:
 
 
 def open_classifier(
-    given: PixelClassifier | str | os.PathLike | None, identity: dict[str, Any] | None = None
+    given: PixelClassifier | str | os.PathLike[str] | None, identity: dict[str, Any] | None = None
 ) -> PixelClassifier:
     """The classifier that is meant, opened once however often it is asked for.
 

@@ -27,6 +27,11 @@ class SegmentationNetwork(nn.Module):
         n_classes: how many.
     """
 
+    stem: nn.Sequential
+    down: nn.ModuleList
+    up: nn.ModuleList
+    head: nn.Conv2d
+
     def __init__(self, n_classes: int) -> None:
         super().__init__()
         widths = (FINE, *WIDTHS)

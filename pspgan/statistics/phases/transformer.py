@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dask.array
 import numpy as np
@@ -15,8 +15,13 @@ from . import thresholds as by_threshold
 from .classifier import PixelClassifier, open_classifier
 from .states import one_hot, primitive
 
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+Lazy = TypeVar("Lazy", np.ndarray, dask.array.Array)
+
 # What each method takes, beside the micrographs.
-METHODS = {
+METHODS: dict[str, tuple[str, ...]] = {
     "otsu": ("background",),
     "multi-otsu": ("n_phases", "background"),
     "threshold": ("n_phases", "thresholds"),
@@ -80,7 +85,7 @@ class Phases(TransformerMixin, BaseEstimator):
         window: int = WINDOW,
         low: float = 0.0,
         high: float = 255.0,
-        classifier: PixelClassifier | str | os.PathLike | None = None,
+        classifier: PixelClassifier | str | os.PathLike[str] | None = None,
     ) -> None:
         self.method = method
         self.n_phases = n_phases
@@ -91,7 +96,7 @@ class Phases(TransformerMixin, BaseEstimator):
         self.high = high
         self.classifier = classifier
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
@@ -109,7 +114,7 @@ class Phases(TransformerMixin, BaseEstimator):
         self._check()
         return self
 
-    def transform(self, X: np.ndarray | dask.array.Array) -> np.ndarray | dask.array.Array:
+    def transform(self, X: Lazy) -> Lazy:
         """Share of every state in every pixel.
 
         Args:
@@ -124,7 +129,7 @@ class Phases(TransformerMixin, BaseEstimator):
         self._check()
         return _by_samples(self._states, X, np.float64, self.n_states)
 
-    def segment(self, X: np.ndarray | dask.array.Array) -> np.ndarray | dask.array.Array:
+    def segment(self, X: Lazy) -> Lazy:
         """Phase of every pixel; of ``"primitive"`` the state with the largest share.
 
         Args:
@@ -173,7 +178,7 @@ class Phases(TransformerMixin, BaseEstimator):
             found[name] = value
         return found
 
-    def save_classifier(self, path: str | os.PathLike) -> None:
+    def save_classifier(self, path: str | os.PathLike[str]) -> None:
         """Write a copy of the classifier, if one makes the phases, for `from_settings`.
 
         Raises:
@@ -185,7 +190,7 @@ class Phases(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_settings(
-        cls, settings: dict[str, Any], *, classifier: PixelClassifier | str | os.PathLike | None = None
+        cls, settings: dict[str, Any], *, classifier: PixelClassifier | str | os.PathLike[str] | None = None
     ) -> Phases:
         """The same `Phases` again.
 
@@ -270,7 +275,7 @@ class Phases(TransformerMixin, BaseEstimator):
         return one_hot(self._phase(micrograph), self.n_states)
 
 
-def phases_of(phases: Phases | str | os.PathLike) -> Phases:
+def phases_of(phases: Phases | str | os.PathLike[str]) -> Phases:
     """How micrographs become phases: as given, by the method of that name, or by a saved classifier.
 
     Raises:
