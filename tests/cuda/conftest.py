@@ -1,16 +1,19 @@
 """Compiles the CUDA sources once, as users' builds do but stricter, for tests that look at what comes out."""
 
 import importlib.util
+import os
+import pickle
 import re
 import shutil
 import subprocess
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
@@ -153,9 +156,17 @@ def compile_strictly(build: ModuleType, toolkit: Path, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def compiled(compile_strictly) -> list[Compiled]:
+def compiled(compile_strictly, tmp_path_factory) -> list[Compiled]:
     """Every CUDA source of ours. Doubles may be computed with in those named for them."""
-    return [compile_strictly(source, doubles=source.stem.endswith("_double")) for source in SOURCES]
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which the workers share: a minute's compiling serves all
+    kept = folder / "compiled.pickle"
+    with FileLock(f"{kept}.lock"):
+        if not kept.exists():
+            units = [compile_strictly(source, doubles=source.stem.endswith("_double")) for source in SOURCES]
+            kept.write_bytes(pickle.dumps([asdict(unit) for unit in units]))
+    return [Compiled(**unit) for unit in pickle.loads(kept.read_bytes())]
 
 
 @pytest.fixture(scope="session")

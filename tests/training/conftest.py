@@ -56,6 +56,7 @@ def small():
         "images": 96,
         "log_every": 16,
         "sample_every": 48,
+        "sample_size": 16,
         "checkpoint_every": 32,
         "averaging_halflife": 50,
         "progress": False,
