@@ -84,6 +84,6 @@ def test_a_checkpoint_opens_as_what_the_run_exports_at_that_moment(
 
 def test_a_sample_takes_no_more_at_once_than_a_step(make_ensemble, small, tmp_path, sizes):
     train(make_ensemble(), "demo", tmp_path / "run", **(small | {"accumulation": 4, "images": 16}))
-    # Two updates of D and one of G in four parts, 16 batches for the statistics, 64 micrographs a condition.
-    assert sizes[Generator] == [2] * (3 * 4 + 16 * 4 + 3 * 32)
+    # Two updates of D and one of G in four parts, 16 batches for the statistics, 16 micrographs a condition.
+    assert sizes[Generator] == [2] * (3 * 4 + 16 * 4 + 3 * 8)
     assert max(sizes[Discriminator]) == 2 * 2  # real and generated ones
