@@ -84,10 +84,6 @@ def test_uhcsdb(reader, few_of_uhcsdb, tmp_path):
         {
             "--preset uhcs-64 --minutes 20": (f"--preset uhcs-64 {TINY}", 1),
             "-n 32": ("-n 3", 2),
-            # Three micrographs a specimen, of any pixel size, are coarse; and a generator of 32 images draws
-            # no particles, whose growth could be fitted.
-            "mean_equivalent_diameter_um=0.4 --target area_fraction=0.15": ("area_fraction=0.45", 1),
-            "pspgan evolution real.zarr gen.zarr": ("pspgan evolution real.zarr", 1),
         },
     )
     assert not psp.open_ensemble("asked.zarr")["observed"].any()

@@ -45,7 +45,7 @@ def evaluate(
     Where REAL has a split, micrographs held out of the training are compared apart. They tell more than those
     that the generator has seen:
 
-    Example: `pspgan split real.zarr --by specimen`, then `pspgan train real.zarr --set split=train -o run`
+    Example: `pspgan split real.zarr --by specimen`, then `pspgan train real.zarr --split train -o run`
     """
     from ..evaluation_folder import write_evaluation
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..wording import counted
 from .options import Out, Overwrite, assigned, listed, targets
 from .terminal import Outcome
 
@@ -91,7 +92,10 @@ def suggest(
     if figure is not None:
         suggestions(fitted, wanted, tolerance).savefig(figure, dpi=200)
     if found.empty:
-        raise ValueError("no condition is predicted to meet the target; allow more: --tolerance")
+        raise ValueError(
+            f"no condition is predicted within {tolerance:.0%} of the target; allow more (--tolerance), or "
+            "leave out a target that process does not predict"
+        )
     shown = found.head(most)[["condition"]].copy()
     for name in wanted:
         pairs = zip(found[name].head(most), found[f"{name}_std"].head(most), strict=True)
@@ -99,10 +103,11 @@ def suggest(
     for name in ("probability", "distance"):
         shown[name] = found[name].head(most).map("{:.2f}".format)
     shown["nearest seen"] = found["nearest"].head(most)
+    count = counted(len(found), "condition")
     return Outcome(
         f"{shown.to_string(index=False)}\n"
-        f"{len(found)} conditions are predicted to meet it. +-: standard deviation of a new specimen. "
-        "distance: level steps to the nearest condition seen.",
+        f"{count} predicted within {tolerance:.0%} of the target. +-: standard deviation of a new specimen. "
+        "probability: that one lies within. distance: level steps to the nearest condition seen.",
         f"pspgan generate run --conditions {found['condition'].iloc[0]} -n 16 -o suggested.zarr",
         {"target": wanted, "suggestions": found.head(most)},
     )

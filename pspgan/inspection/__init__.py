@@ -12,6 +12,7 @@ import xarray as xr
 
 from ..ensemble import name_of, open_ensemble, space_of
 from ..figures import combinations, coverage, pairs_of_micrographs, pixel_sizes
+from ..wording import counted
 from .confounding import confounding
 from .duplicates import groups_of, near_duplicates
 
@@ -120,9 +121,10 @@ class Inspection:
         if not len(pairs):
             return ["no two micrographs show the same place"]
         groups = groups_of(pairs)
+        named = _some([" = ".join(self._name(k) for k in group) for group in groups])
         lines = [
-            f"{sum(map(len, groups))} micrographs in {len(groups)} groups show the same place, whole or in "
-            f"part: {_some([' = '.join(self._name(k) for k in group) for group in groups])}"
+            f"{sum(map(len, groups))} micrographs in {counted(len(groups), 'group')} seem to show the same "
+            f"place, whole or in part; look at duplicates.png: {named}"
         ]
         for column, what in {
             "same_specimen": "belong to different specimens: a split by specimen would leak",
@@ -130,11 +132,11 @@ class Inspection:
         }.items():
             apart = pairs[~pairs[column]]
             if len(apart):
-                named = [
+                pairs_named = [
                     f"{self._name(i)} = {self._name(j)}"
                     for i, j in zip(apart["first"], apart["second"], strict=True)
                 ]
-                lines.append(f"warning: {len(apart)} of these pairs {what} ({_some(named)})")
+                lines.append(f"warning: {len(apart)} of these pairs {what} ({_some(pairs_named)})")
         return lines
 
     @property

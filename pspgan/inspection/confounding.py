@@ -17,14 +17,14 @@ _CHANCE = 95  # per cent
 
 
 def confounding(dataset: xr.Dataset, seed: int = 0) -> pd.DataFrame:
-    """How well process factors tell the pixel size and the microconstituent, and these each other.
+    """How well process factors tell the pixel size, the microconstituent and one another.
 
     Of the pixel size it is the share of the variance of its logarithm that lies between groups (the
-    correlation ratio); of the microconstituent the share of its entropy that knowing the group takes away
-    (Theil's uncertainty coefficient). Both are 1 where the group settles the property and 0 where it says
-    nothing; levels count as groups, whatever their order. With few specimens chance alone gives more than 0:
-    ``by_chance`` is what groups stay below in 95 of 100 draws that deal them out anew, to whole specimens
-    where a specimen has one.
+    correlation ratio); of the microconstituent, or a factor, the share of its entropy that knowing the group
+    takes away (Theil's uncertainty coefficient). Both are 1 where the group settles the property and 0 where
+    it says nothing; levels count as groups, whatever their order. With few specimens chance alone gives more
+    than 0: ``by_chance`` is what groups stay below in 95 of 100 draws that deal them out anew, to whole
+    specimens where a specimen has one.
 
     Args:
         dataset: an ensemble. Micrographs of unknown pixel size or without a label are left out of the rows
@@ -32,10 +32,11 @@ def confounding(dataset: xr.Dataset, seed: int = 0) -> pd.DataFrame:
         seed: of the draws.
 
     Returns:
-        A row a pair: ``property`` (``um_per_px`` or ``microconstituent``), ``told_by``, ``share``,
+        A row a pair: ``property`` (``um_per_px``, ``microconstituent`` or a factor), ``told_by``, ``share``,
         ``by_chance``, ``micrographs``. Properties and groups that do not vary have none.
     """
-    groups = {name: dataset[name].values.astype(str) for name in space_of(dataset).names}
+    factors = space_of(dataset).names
+    groups = {name: dataset[name].values.astype(str) for name in factors}
     properties: dict[str, tuple[np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], float]]] = {}
     size = dataset["um_per_px"].values
     properties["um_per_px"] = (np.log(size), np.isfinite(size), _share_of_variance)
@@ -43,6 +44,8 @@ def confounding(dataset: xr.Dataset, seed: int = 0) -> pd.DataFrame:
         label = dataset["microconstituent"].values.astype(str)
         properties["microconstituent"] = (label, label != "", homogeneity_score)
         groups["microconstituent"] = label
+    always = np.ones(dataset.sizes["sample"], bool)
+    properties |= {name: (groups[name], always, homogeneity_score) for name in factors}
     specimen = dataset["specimen"].values.astype(str)
     rng = np.random.default_rng(seed)
     rows = []
@@ -50,6 +53,8 @@ def confounding(dataset: xr.Dataset, seed: int = 0) -> pd.DataFrame:
         for by, group in groups.items():
             kept = known & (group != "")
             if by == name or (name, by) == ("um_per_px", PIXEL_SIZE):  # one and the same
+                continue
+            if name in factors and by not in factors:  # a structure tells its process: that is no fault
                 continue
             if len(set(values[kept].tolist())) < 2 or len(set(group[kept])) < 2:
                 continue

@@ -91,7 +91,10 @@ def evolution(
     laws: dict[str, Kinetics] = {}
     for origin, ensemble in zip(origins, opened, strict=True) if kinetics else ():
         others = other_factors(space, fixed)
-        laws[origin] = fit_kinetics(ensemble, target, at=others, exponent=exponent, level=level)
+        try:
+            laws[origin] = fit_kinetics(ensemble, target, at=others, exponent=exponent, level=level)
+        except ValueError as error:
+            raise ValueError(f"growth law of {origin} micrographs: {error}") from None
         frames.append(_frame(f"law of {origin}", factor, curve, *law_along(laws[origin], curve)))
     table = pd.concat(frames, ignore_index=True)
     points = [space.condition(c) for c in table["condition"]]

@@ -55,7 +55,9 @@ def fit_kinetics(
     kept = np.array([all(c[name] == value for name, value in fixed.items()) for c in points], dtype=bool)
     if not kept.any():
         where = f" with {listed(space, fixed)}" if fixed else ""
-        raise ValueError(f"no specimen{where} has a {target}: nothing to fit")
+        instead = target.removesuffix("_um")
+        unknown = f"; of unknown pixel size there may be {instead}" if instead != target else ""
+        raise ValueError(f"no specimen{where} has a {target}: nothing to fit{unknown}")
     points = [c for c, keep in zip(points, kept, strict=True) if keep]
     time_factor = _role(space, time, is_time, "time")
     heat = _role(space, temperature, is_temperature, "temperature")

@@ -6,7 +6,7 @@ import difflib
 import itertools
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..process import Factor, ProcessCondition, ProcessSpace, Value
 from .distance import nearest_observed
+from .summary import r2_in_words
 
 if TYPE_CHECKING:
     from .estimator import Linkage
@@ -46,13 +47,7 @@ def suggest(
     if not target:
         raise ValueError('no target given; name at least one, such as {"area_fraction": 0.15}')
     half_width = {name: _half_width(linkage, name, value, tolerance) for name, value in target.items()}
-    flat = [name for name in target if linkage.regressors_[name] == "mean"]
-    if flat:
-        warnings.warn(
-            f"process does not predict {', '.join(flat)} on held-out specimens: every condition is given "
-            "its mean, so it does not tell conditions apart",
-            stacklevel=3,
-        )
+    _warn_of_unpredicted(linkage, target)
     points, probability = chances(linkage, target, tolerance, between)
     mean, std = linkage.predict_arrays(points)
     table = pd.DataFrame(
@@ -77,6 +72,27 @@ def suggest(
             stacklevel=3,
         )
     return table[within].sort_values(["probability", "condition"], ascending=[False, True], ignore_index=True)
+
+
+def _warn_of_unpredicted(linkage: Linkage, target: Iterable[str]) -> None:
+    """Say which targets no condition can be chosen by, or only among conditions that were seen."""
+    flat = [name for name in target if linkage.regressors_[name] == "mean"]
+    if flat:
+        warnings.warn(
+            f"process does not predict {', '.join(flat)} on held-out specimens: every condition is given "
+            "its mean, so it does not tell conditions apart; leave it out",
+            stacklevel=4,
+        )
+    scores = linkage.validation_
+    scores = scores[(scores["fit"] == scores["fit"].iloc[-1]) & (scores["held_out"] == "conditions")]
+    r2 = scores.set_index("target")["r2"]
+    for name in target:
+        if name not in flat and r2.get(name, np.nan) <= 0:
+            warnings.warn(
+                f"{name}: R2 on held-out conditions is {r2_in_words(r2[name])}, no better than the mean, so "
+                "its probability says little where no specimen was seen",
+                stacklevel=4,
+            )
 
 
 def chances(

@@ -61,7 +61,7 @@ def summarise(
         "R2 is of specimen means; in brackets the 5 to 95 % range over resampled groups. 0 is no better than",
         "the mean of the specimens, below 0 worse. The mean error is on held-out specimens. The regressor is",
         "the one fitted on all ensembles together; 'mean' says that process did not predict the target where",
-        "it was held out.",
+        "it was held out. Of any other, too, believe the scores: below 0 the target was not predicted.",
         *_variances(variances),
     ]
     return "\n".join(lines)
@@ -97,7 +97,9 @@ def _variances(variances: pd.DataFrame) -> list[str]:
             unit = found["unit"].iloc[0]
             cells = [_deviation(found.loc[name]) if name in found.index else "-" for name in names]
             lines.append(
-                f"  {target:28s}" + "".join(f"{cell:>28s}" for cell in cells) + f"  {unit}".rstrip(" 1")
+                f"  {target:28s}"
+                + "".join(f"{cell:>28s}" for cell in cells)
+                + ("" if unit in ("", "1") else f"  {unit}")
             )
     return [
         *lines,

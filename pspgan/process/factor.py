@@ -203,9 +203,11 @@ class Factor:
         number, letter = float(match[1]), match[2].upper()
         multiples = {"": 1.0} | _SUFFIXES.get(self.unit, {})
         if letter not in multiples:
-            known = ", ".join(filter(None, multiples)) or "none"
+            unit = f" of {self.unit}" if self.unit else ""
+            letters = " or ".join(filter(None, multiples))
             raise ConditionError(
-                f'{self.name} "{match[0]}": unit letter "{match[2]}" is unknown (known: {known})'
+                f'{self.name} "{match[0]}": unit letter "{match[2]}" is unknown; write a number{unit}'
+                + (f", or one with {letters}" if letters else " alone")
             )
         yield self.check(number * multiples[letter]), text[match.end() + 1 :]
 

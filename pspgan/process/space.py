@@ -227,8 +227,8 @@ class ProcessSpace:
                 tuple(f.check(v) for f, v in zip(self.factors, condition, strict=True)), self
             )
         except ConditionError as error:
-            shown = f'"{condition}"' if isinstance(condition, str) else str(condition)
-            raise ConditionError(f"condition {shown}: {error}") from None
+            shown = condition if isinstance(condition, str) else ", ".join(map(str, condition))
+            raise ConditionError(f'condition "{shown}": {error}') from None
 
     def _parse(self, text: str) -> tuple[Value, ...]:
         if self.has_pixel_size:

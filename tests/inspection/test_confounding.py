@@ -80,6 +80,24 @@ def test_unknown_values_and_what_does_not_vary_are_left_out():
     assert confounding(same).empty
 
 
+def test_factors_that_go_together_are_found():
+    """Salt baths were only ever hot: the bath follows from half of the temperatures."""
+    space = ProcessSpace((Factor("heat", (700, 800, 900), "ordinal"), SPACE.factors[0]))
+    heat, bath = [700, 800] * 20 + [900] * 20, ["oil", "oil", "air", "air"] * 10 + ["salt"] * 20
+    data = ensemble.build(
+        np.zeros((60, 8, 8), np.uint8),
+        list(zip(heat, bath, strict=True)),
+        space,
+        origin="real",
+        specimen=[str(k) for k in range(60)],
+    )
+    table = confounding(data).set_index(["property", "told_by"])
+    assert set(table.index) == {("heat", "bath"), ("bath", "heat")}
+    # Three equal thirds each, of which one is settled and two are told apart no better than by a coin.
+    assert table["share"].tolist() == pytest.approx([1 - (2 / 3) * np.log(2) / np.log(3)] * 2)
+    assert (table["by_chance"] < 0.2).all()
+
+
 def test_a_pixel_size_that_is_a_factor_is_no_finding_of_itself():
     space = SPACE.with_pixel_sizes([0.1, 0.4])
     sizes = [0.1, 0.4] * 6

@@ -37,7 +37,8 @@ def test_findings_in_words(data):
         "warning: 1 of 2 combinations rest on one specimen, so that what sets it apart cannot be told from "
         "its condition (90)",
         "warning: time settles 100% of um_per_px (by chance at most 100%)",
-        "2 micrographs in 1 groups show the same place, whole or in part: 0.tif = 5.tif",
+        "2 micrographs in 1 group seem to show the same place, whole or in part; look at duplicates.png: "
+        "0.tif = 5.tif",
         "warning: 1 of these pairs belong to different specimens: a split by specimen would leak "
         "(0.tif = 5.tif)",
         "warning: 1 of these pairs have different conditions: one of the labels is wrong (0.tif = 5.tif)",
