@@ -114,6 +114,8 @@ def report(
 ) -> Outcome:
     """Write one self-contained HTML page with all of it, and an explorer of process factors in front.
 
+    A page that is there is replaced: it is made from what the stores and folders hold.
+
     Example: `pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html`
     """
     from ..report import write_report
@@ -165,7 +167,10 @@ def demo(
     minutes: Annotated[float, typer.Option(help="Of training, at most.")] = 4.0,
     seed: Annotated[int, typer.Option(help="Of the simulation and the training.")] = 0,
 ) -> Outcome:
-    """Run the whole path on simulated steel, and report."""
+    """Run the whole path on simulated steel, and report. What an earlier demo left in the folder is replaced.
+
+    Example: `pspgan demo -o demo`
+    """
     from ..demonstration import demo as run_demo
 
     page = run_demo(out, minutes=minutes, seed=seed)
