@@ -32,7 +32,7 @@ app: typer.Typer = typer.Typer(
         pspgan generate run --conditions observed -n 32 -o gen.zarr
         pspgan stats real.zarr gen.zarr
         pspgan link real.zarr gen.zarr -o linkage
-        pspgan suggest linkage --target area_fraction=0.4
+        pspgan suggest linkage --target area_fraction=0.45
         pspgan evaluate real.zarr gen.zarr --run run -o evaluation
         pspgan report real.zarr gen.zarr --linkage linkage --run run -o report.html
         pspgan app run --gen gen.zarr --linkage linkage
