@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from pspgan import progress
 from pspgan.cli import app, main
 from pspgan.cli.terminal import Outcome
 from pspgan.networks import load_weights
-from pspgan.training import beginning, estimate_training, make_config
+from pspgan.training import Run, beginning, estimate, estimate_training, make_config
 from pspgan.wording import duration
 
 SMALL = TINY_SETTINGS | {"resolution": 32, "d_steps": 2, "images": 40, "reduction": 1, "precision": "float32"}
@@ -156,6 +157,37 @@ class TestDryRun:
     def test_of_a_run_that_goes_on(self, store, run):
         found = estimate_training(store, "demo", run.folder, resume=True, images=80)
         assert (found.steps, found.images) == (2, 32)
+
+    def test_of_a_run_that_goes_on_minutes_are_those_left(self, store, run):
+        spent = run.log[-1]["seconds"]
+        many = {"images": 10**9, "resume": True}
+        found = estimate_training(store, "demo", run.folder, minutes=(spent + 90) / 60, **many)
+        assert found.seconds == pytest.approx(90)
+        assert (found.images_shown, found.seconds_spent) == (48, spent)
+        assert "1.5 min left of " in found.summary()
+        assert f"{found.images:,} images to show after 48, " in found.summary()
+        over = estimate_training(store, "demo", run.folder, minutes=spent / 120, **many)
+        assert over.seconds == 0
+        assert "0 s left of " in over.summary()
+        assert "in which 0 of them are shown" in over.summary()
+
+    def test_it_goes_on_from_the_checkpoint_and_not_from_the_last_line_of_the_log(self, store, run, tmp_path):
+        killed = Run(Path(shutil.copytree(run.folder, tmp_path / "killed")))
+        lines = [*run.log, run.log[-1] | {"images": 64, "seconds": 1e6}]
+        (killed.folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        for resumed in (80, 48, 16):
+            found = estimate_training(store, "demo", killed.folder, resume=True, images=resumed)
+            assert (found.images, found.images_shown) == (max(resumed - 48, 0), 48)
+
+    def test_it_says_where_minutes_leave_a_fraction_of_the_preset(self, store, tmp_path, monkeypatch):
+        monkeypatch.setattr(estimate, "_images_per_s", lambda *_: 10.0)
+        settings = SMALL | {"images": 40_000}
+        found = estimate_training(store, "demo", tmp_path / "run", minutes=5, **settings)
+        assert found.images_of_preset == 40_000
+        assert "\n3,000 of the preset's 40,000 images: less than a tenth\n" in found.summary()
+        for minutes in (10, None):
+            enough = estimate_training(store, "demo", tmp_path / "run", minutes=minutes, **settings)
+            assert "preset" not in enough.summary()
 
     def test_it_finds_what_the_training_would_stumble_over(self, store, run, tmp_path):
         with pytest.raises(FileExistsError, match="holds a run"):
