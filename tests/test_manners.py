@@ -1,5 +1,6 @@
 """Commands speak to people, to programs, or not at all; and say what long work would take."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,7 +19,9 @@ from pspgan import progress
 from pspgan.cli import app, main
 from pspgan.cli.terminal import Outcome
 from pspgan.networks import load_weights
-from pspgan.training import Run, beginning, estimate, estimate_training, make_config
+from pspgan.training import PRESETS, Run, beginning, estimate, estimate_training, make_config
+from pspgan.training.metrics import Metrics
+from pspgan.training.verdict import Verdict
 from pspgan.wording import duration
 
 SMALL = TINY_SETTINGS | {"resolution": 32, "d_steps": 2, "images": 40, "reduction": 1, "precision": "float32"}
@@ -223,6 +226,69 @@ class TestDryRun:
             "24 h",
             "30 days",
         ]
+
+
+class TestVerdict:
+    @pytest.fixture
+    def measured(self, monkeypatch):
+        """Gives what trainings measure these values."""
+
+        def give(**figures):
+            measure = Metrics.measure
+
+            def given(*arguments):
+                found = measure(*arguments)
+                return dataclasses.replace(found, figures=found.figures | figures)
+
+            monkeypatch.setattr(Metrics, "measure", given)
+
+        return give
+
+    @pytest.fixture
+    def trained(self, store, shell, tmp_path):
+        def train(*words):
+            words += tuple(f"--set={key}={value}" for key, value in SMALL.items() if key != "images")
+            code, out, err = shell("train", store, "--preset=demo", "-o", tmp_path / "my run", *words)
+            assert code == 0, err
+            return out
+
+        return train
+
+    def test_figures_are_told_with_what_they_mean(self, store, trained, measured, tmp_path):
+        measured(separation=0.124, variety=0.54, distance=0.31, distance_real=0.15)
+        _, *told = trained("--images=48").splitlines()
+        go_on = f"pspgan train {store.parent / 'steel.zarr'} -o '{tmp_path / 'my run'}' --resume --images 144"
+        assert told[:-1] == [
+            "differences, 1 being the data's: 0.12 between conditions (separation), 0.54 within a condition "
+            "(variety)",
+            "distance from the data 0.31; real micrographs stay below 0.15",
+            f"conditions differ less than half as much as the data's; train longer: {go_on}",
+            "48 of the preset's 40,000 images: less than a tenth",
+        ]
+
+    def test_a_generator_that_hears_its_condition_is_not_doubted(self, trained, measured, monkeypatch):
+        monkeypatch.setitem(PRESETS["demo"], "images", 480)
+        measured(separation=0.5)
+        told = trained("--images=48")
+        assert "0.50 between conditions" in told
+        assert "train longer" not in told
+        assert "of the preset's" not in told
+
+    def test_where_minutes_ended_it_more_minutes_are_proposed(self, trained, measured):
+        measured(separation=0.1)
+        assert "--resume --minutes 0.003\n" in trained("--images=1000000", "--minutes=0.001")
+
+    def test_programs_are_told_too(self, trained, measured):
+        figures = {"separation": 0.1, "variety": 0.5, "distance": 0.3, "distance_real": 0.1}
+        measured(**figures)
+        told = json.loads(trained("--images=48", "--json"))
+        assert (told["measured"], told["images_of_preset"]) == (figures, 40_000)
+
+    def test_one_condition_has_none_to_differ_from(self):
+        told = Verdict({"variety": 0.5, "distance": 0.3, "distance_real": 0.1}, 10, None).lines("more")
+        assert len(told) == 2
+        assert not any("conditions" in line for line in told)
+        assert Verdict({}, 0, None).lines("more") == []
 
 
 @pytest.mark.parametrize(
