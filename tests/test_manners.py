@@ -1,7 +1,9 @@
 """Commands speak to people, to programs, or not at all; and say what long work would take."""
 
+import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,9 @@ from pspgan import progress
 from pspgan.cli import app, main
 from pspgan.cli.terminal import Outcome
 from pspgan.networks import load_weights
-from pspgan.training import beginning, estimate_training, make_config
+from pspgan.training import PRESETS, Run, beginning, estimate, estimate_training, make_config
+from pspgan.training.metrics import Metrics
+from pspgan.training.verdict import Verdict
 from pspgan.wording import duration
 
 SMALL = TINY_SETTINGS | {"resolution": 32, "d_steps": 2, "images": 40, "reduction": 1, "precision": "float32"}
@@ -157,6 +161,37 @@ class TestDryRun:
         found = estimate_training(store, "demo", run.folder, resume=True, images=80)
         assert (found.steps, found.images) == (2, 32)
 
+    def test_of_a_run_that_goes_on_minutes_are_those_left(self, store, run):
+        spent = run.log[-1]["seconds"]
+        many = {"images": 10**9, "resume": True}
+        found = estimate_training(store, "demo", run.folder, minutes=(spent + 90) / 60, **many)
+        assert found.seconds == pytest.approx(90)
+        assert (found.images_shown, found.seconds_spent) == (48, spent)
+        assert "1.5 min left of " in found.summary()
+        assert f"{found.images:,} images to show after 48, " in found.summary()
+        over = estimate_training(store, "demo", run.folder, minutes=spent / 120, **many)
+        assert over.seconds == 0
+        assert "0 s left of " in over.summary()
+        assert "in which 0 of them are shown" in over.summary()
+
+    def test_it_goes_on_from_the_checkpoint_and_not_from_the_last_line_of_the_log(self, store, run, tmp_path):
+        killed = Run(Path(shutil.copytree(run.folder, tmp_path / "killed")))
+        lines = [*run.log, run.log[-1] | {"images": 64, "seconds": 1e6}]
+        (killed.folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        for resumed in (80, 48, 16):
+            found = estimate_training(store, "demo", killed.folder, resume=True, images=resumed)
+            assert (found.images, found.images_shown) == (max(resumed - 48, 0), 48)
+
+    def test_it_says_where_minutes_leave_a_fraction_of_the_preset(self, store, tmp_path, monkeypatch):
+        monkeypatch.setattr(estimate, "_images_per_s", lambda *_: 10.0)
+        settings = SMALL | {"images": 40_000}
+        found = estimate_training(store, "demo", tmp_path / "run", minutes=5, **settings)
+        assert found.images_of_preset == 40_000
+        assert "\n3,000 of the preset's 40,000 images: less than a tenth\n" in found.summary()
+        for minutes in (10, None):
+            enough = estimate_training(store, "demo", tmp_path / "run", minutes=minutes, **settings)
+            assert "preset" not in enough.summary()
+
     def test_it_finds_what_the_training_would_stumble_over(self, store, run, tmp_path):
         with pytest.raises(FileExistsError, match="holds a run"):
             estimate_training(store, "demo", run.folder, **SMALL)
@@ -191,6 +226,69 @@ class TestDryRun:
             "24 h",
             "30 days",
         ]
+
+
+class TestVerdict:
+    @pytest.fixture
+    def measured(self, monkeypatch):
+        """Gives what trainings measure these values."""
+
+        def give(**figures):
+            measure = Metrics.measure
+
+            def given(*arguments):
+                found = measure(*arguments)
+                return dataclasses.replace(found, figures=found.figures | figures)
+
+            monkeypatch.setattr(Metrics, "measure", given)
+
+        return give
+
+    @pytest.fixture
+    def trained(self, store, shell, tmp_path):
+        def train(*words):
+            words += tuple(f"--set={key}={value}" for key, value in SMALL.items() if key != "images")
+            code, out, err = shell("train", store, "--preset=demo", "-o", tmp_path / "my run", *words)
+            assert code == 0, err
+            return out
+
+        return train
+
+    def test_figures_are_told_with_what_they_mean(self, store, trained, measured, tmp_path):
+        measured(separation=0.124, variety=0.54, distance=0.31, distance_real=0.15)
+        _, *told = trained("--images=48").splitlines()
+        go_on = f"pspgan train {store.parent / 'steel.zarr'} -o '{tmp_path / 'my run'}' --resume --images 144"
+        assert told[:-1] == [
+            "differences, 1 being the data's: 0.12 between conditions (separation), 0.54 within a condition "
+            "(variety)",
+            "distance from the data 0.31; real micrographs stay below 0.15",
+            f"conditions differ less than half as much as the data's; train longer: {go_on}",
+            "48 of the preset's 40,000 images: less than a tenth",
+        ]
+
+    def test_a_generator_that_hears_its_condition_is_not_doubted(self, trained, measured, monkeypatch):
+        monkeypatch.setitem(PRESETS["demo"], "images", 480)
+        measured(separation=0.5)
+        told = trained("--images=48")
+        assert "0.50 between conditions" in told
+        assert "train longer" not in told
+        assert "of the preset's" not in told
+
+    def test_where_minutes_ended_it_more_minutes_are_proposed(self, trained, measured):
+        measured(separation=0.1)
+        assert "--resume --minutes 0.003\n" in trained("--images=1000000", "--minutes=0.001")
+
+    def test_programs_are_told_too(self, trained, measured):
+        figures = {"separation": 0.1, "variety": 0.5, "distance": 0.3, "distance_real": 0.1}
+        measured(**figures)
+        told = json.loads(trained("--images=48", "--json"))
+        assert (told["measured"], told["images_of_preset"]) == (figures, 40_000)
+
+    def test_one_condition_has_none_to_differ_from(self):
+        told = Verdict({"variety": 0.5, "distance": 0.3, "distance_real": 0.1}, 10, None).lines("more")
+        assert len(told) == 2
+        assert not any("conditions" in line for line in told)
+        assert Verdict({}, 0, None).lines("more") == []
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .data import facts_of
 from .options import DryRun, Out, Overwrite, conditions_of, settings_of
 from .terminal import Outcome, speaks
+
+if TYPE_CHECKING:
+    from ..training import Run
 
 
 def train(
@@ -61,6 +64,7 @@ def train(
     On several GPUs: `torchrun --nproc-per-node 2 -m pspgan train real.zarr -o run`
     """
     from ..training import estimate_training, train as run_training
+    from ..training.verdict import judge
 
     settings = settings_of(config, set_ or [])
     settings |= {
@@ -83,13 +87,24 @@ def train(
         return None
     for text in run.warnings:
         typer.echo(f"warning: {text}", err=True)
-    last = run.log[-1]
+    last, verdict = run.log[-1], judge(run)
     length = f"{last['images']} images in {last['seconds'] / 60:.1f} minutes"
+    lines = [f"{out}: {length}; look at {run.folder / 'samples'}", *verdict.lines(_longer(data, run))]
+    facts = {"run": out, "generator": run.generator_file, "last": last, "warnings": run.warnings}
+    facts |= {"measured": verdict.measured, "images_of_preset": verdict.images_of_preset}
     return Outcome(
-        f"{out}: {length}; look at {run.folder / 'samples'}",
+        "\n".join(lines),
         f"pspgan generate {shlex.quote(str(out))} --conditions observed -n 32 -o gen.zarr",
-        {"run": out, "generator": run.generator_file, "last": last, "warnings": run.warnings},
+        facts,
     )
+
+
+def _longer(data: Path, run: Run) -> str:
+    """The command that trains three times as long in all, by the measure that ended the run."""
+    last, minutes = run.log[-1], run.config.minutes
+    in_time = minutes is not None and last["seconds"] > 60 * minutes
+    length = f"--minutes {3 * minutes:g}" if in_time else f"--images {3 * last['images']}"
+    return f"pspgan train {shlex.quote(str(data))} -o {shlex.quote(str(run.folder))} --resume {length}"
 
 
 def generate(

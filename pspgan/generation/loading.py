@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from ..networks import FrozenGenerator, Generator, load_published, load_tensors,
 from ..process import ProcessSpace
 from ..training import Run, TrainingConfig
 from ..training.averaging import make_ready
+from ..training.run import step_of
 from .model import Model
 
 Precision = Literal["float32", "bfloat16"]
@@ -31,21 +33,22 @@ def load(
     Args:
         path: a run (or its folder), its ``generator.safetensors``, one of its checkpoints (whose averaged
             generator is taken; opening one takes some forward passes of training batches, see `make_ready`),
-            or the paper's published ``.pth``.
+            or the paper's published ``.pth``. Of a run that was stopped before its first sample, and has
+            exported nothing, the newest checkpoint is taken, with a warning.
         device: where it runs; by default the GPU if there is one, of several ranks that torchrun started on
             a machine each that of its number.
         precision: ``"float32"``; or ``"bfloat16"``, which is faster above 64 px, and changes few pixels by
             more than two grey levels; see `FrozenGenerator`.
 
     Raises:
-        FileNotFoundError: nothing there, or a run that has not written a generator yet.
+        FileNotFoundError: nothing there, or a run that has learned nothing yet.
         CheckpointError: a damaged file or one of another layout.
         ValueError: no such precision, or a device that is not there.
     """
     path = path.folder if isinstance(path, Run) else Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such run or checkpoint")
-    file = path / "generator.safetensors" if path.is_dir() else path
+    file = _newest_of(Run(path)) if path.is_dir() else path
     device = usable_device(_own_gpu() if device is None else device)
     if file.suffix in (".pth", ".pt"):
         generator = FrozenGenerator(load_published(file), precision)
@@ -56,6 +59,12 @@ def load(
             f"{path} holds no generator.safetensors: has its training reached a first sample?"
         )
     tensors, meta = load_weights(file)
+    if path.is_dir() and file.parent != path:
+        warnings.warn(
+            f"{path} holds no generator.safetensors, as its training reached no sample; what its checkpoint "
+            f"{file.name} had learned after {meta['images']:,} images is used",
+            stacklevel=2,
+        )
     folder = file.resolve().parent
     raw = None
     if "step" in meta:  # a checkpoint, which holds all that the training is
@@ -96,6 +105,12 @@ def load(
         _of_all_data(meta, "attribution"),
         file,
     )
+
+
+def _newest_of(run: Run) -> Path:
+    """What a run has exported; before that, its newest checkpoint after the start, if there is one."""
+    trained = [path for path in run.checkpoints() if step_of(path)]
+    return run.generator_file if run.generator_file.exists() or not trained else trained[-1]
 
 
 def _own_gpu() -> str | None:

@@ -23,7 +23,7 @@ from .transfer import Trained, located, origin_of, read_trained, summary
 IN_MEMORY = "in memory"
 
 # Settings that a resumed run may change: how long it goes on, and when it records.
-_FREE = {"images", "epochs", "minutes", "log_every", "sample_every", "checkpoint_every"}
+_FREE = {"images", "epochs", "minutes", "log_every", "sample_every", "checkpoint_every", "checkpoint_minutes"}
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ class TrainingConfig(BaseModel):
     sample_every: int = Field(20_000, gt=0)
     sample_size: int = Field(64, ge=2)
     checkpoint_every: int = Field(20_000, gt=0)
+    # A slow machine takes hours for as many images: a checkpoint so long after the last one in any case
+    checkpoint_minutes: float = Field(10, gt=0)
     seed: int = Field(0, ge=0, lt=2**63)
 
     @model_validator(mode="after")

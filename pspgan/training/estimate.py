@@ -22,6 +22,7 @@ from .distributed import Ranks, join_ranks
 from .loop import discriminator_step, generator_step
 from .run import KEPT, Run
 from .state import TrainingState
+from .verdict import images_of_preset, on_length
 
 _TIMED = 4  # images of a timed step, at most: those of the paper's batch take minutes on a CPU
 
@@ -37,8 +38,11 @@ class TrainingEstimate:
         images: real images still to be shown, and ``steps`` that show them, of ``batch`` each time.
         precision: of products, ``float32`` or ``bfloat16``.
         images_per_s: measured here on ``device``, without samples and checkpoints.
-        seconds: of all steps at that rate; of ``minutes`` where these end it before.
+        seconds: of all steps at that rate; what is left of ``minutes`` where these end it before.
+        minutes: of training in all, or None.
         bytes_checkpoint: of one; ``bytes_on_disk`` of all that the run keeps.
+        images_shown, seconds_spent: up to the checkpoint that a resumed run goes on from; else 0.
+        images_of_preset: how many the preset shows; None where the package has it no longer.
     """
 
     micrographs: int
@@ -57,22 +61,30 @@ class TrainingEstimate:
     device: str
     bytes_checkpoint: int
     bytes_on_disk: int
+    images_shown: int
+    seconds_spent: float
+    images_of_preset: int | None
 
     def summary(self) -> str:
         """The same in a few lines."""
-        needed = duration(self.seconds)
-        if self.minutes is not None and self.seconds >= 60 * self.minutes:
-            shown = self.images_per_s * self.seconds
-            needed = f"{self.minutes:g} min, in which {shown:,.0f} of them are shown,"
+        needed, shown = duration(self.seconds), self.images_per_s * self.seconds
+        remarks: list[str] = []
+        if self.minutes is not None and shown < self.images * (1 - 1e-9):  # by more than rounding
+            left = f"{needed} left of " if self.seconds_spent else ""
+            needed = f"{left}{self.minutes:g} min, in which {shown:,.0f} of them are shown,"
+            remarks = on_length(self.images_shown + shown, self.images_of_preset)
         lines = [
             f"{self.micrographs} micrographs of {self.conditions} combinations",
             f"crops of {self.resolution} x {self.resolution} px"
             + (f", reduced {self.reduction} times" if self.reduction > 1 else ""),
             f"generator {self.parameters_generator:,} weights",
             f"discriminator {self.parameters_discriminator:,} weights",
-            f"{self.images:,} images to show, {self.steps:,} steps, batch {self.batch}",
+            f"{self.images:,} images to show"
+            + (f" after {self.images_shown:,}" if self.images_shown else "")
+            + f", {self.steps:,} steps, batch {self.batch}",
             f"{needed} on {self.device} at {self.images_per_s:.3g} images/s in {self.precision}, as measured "
             "now; samples and checkpoints come on top",
+            *remarks,
             f"{bytes_in_words(self.bytes_on_disk)} on disk, checkpoints of "
             f"{bytes_in_words(self.bytes_checkpoint)} among them",
             "nothing was written",
@@ -109,7 +121,7 @@ def estimate_training(
         batches = Batches(dataset, config)
         state = TrainingState.start(batches.space, config, ranks.device)
         rate = _images_per_s(config, batches, state, ranks)
-    shown = int(run.log[-1]["images"]) if plan.goes_on and run.log else 0
+    shown, spent = run.reached() if plan.goes_on else (0, 0.0)
     per_step = config.batch * config.d_steps
     steps = -(-max(config.total_images(len(batches)) - shown, 0) // per_step)
     seconds = steps * per_step / rate
@@ -127,11 +139,14 @@ def estimate_training(
         config.batch,
         config.precision,
         rate,
-        seconds if config.minutes is None else min(seconds, 60 * config.minutes),
+        seconds if config.minutes is None else min(seconds, max(60 * config.minutes - spent, 0.0)),
         config.minutes,
         str(ranks.device),
         one,
         sum(KEPT.values()) * one + exported,
+        shown,
+        spent,
+        images_of_preset(plan.preset, len(batches)),
     )
 
 

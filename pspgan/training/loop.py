@@ -118,6 +118,7 @@ def _loop(
     per_step = config.batch * config.d_steps
     fakes = FakeConditions(batches.space, config.fake_conditions, config.seed)
     clock = Stopwatch(ranks.device)
+    saved = state.seconds  # up to the last checkpoint
     if ranks.is_first:  # it alone writes; what decides is the same on all
         watch = Watch(run.log)
         metrics = Metrics(batches, config.sample_size, config.seed)
@@ -158,7 +159,8 @@ def _loop(
 
                 stop = stop and not over()
                 picture = over() or _due(state.images, per_step, config.sample_every)
-                keep = over() or stop or _due(state.images, per_step, config.checkpoint_every)
+                late = state.seconds - saved >= 60 * config.checkpoint_minutes  # rank 0's, on all
+                keep = over() or stop or late or _due(state.images, per_step, config.checkpoint_every)
                 log = picture or keep or _due(state.images, per_step, config.log_every)
                 if picture or keep:
                     ranks.require_together(state)
@@ -180,6 +182,8 @@ def _loop(
                         require_finite_state(run, state)
                         with clock.phase("saving"):
                             run.save(state)
+                if keep:
+                    saved = state.seconds
                 if stop:
                     raise TrainingInterrupted(ranks.of_first(ranks.is_first and _how_to_go_on(run, state)))
     except TrainingError as error:

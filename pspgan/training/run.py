@@ -237,35 +237,47 @@ class Run:
         Raises:
             CheckpointError: no state can be read, or it is of another process space or of other micrographs.
         """
-        damaged: dict[Path, str] = {}
         for abandoned in self._partials():
             abandoned.unlink()
+        path, tensors, meta, damaged = self._newest_readable()
+        difference = ProcessSpace.from_json(meta["process_space"]).difference(space)
+        if difference:
+            raise CheckpointError(f"{path} is of another process space than the data: {difference}")
+        data = self.description["data"]
+        if data["sha256"] != sha256:
+            raise CheckpointError(
+                f"{self.folder} was trained on other micrographs or labels ({data['micrographs']} of "
+                f"{data['source']}); resume it with those, or start a new run"
+            )
+        state.restore(tensors, meta, path)
+        warnings = [
+            f"{error}; it is now {_set_aside(file).name}, and the run goes on from {path.name}"
+            for file, error in damaged.items()
+        ]
+        kept = [line for line in self.log if line["images"] <= state.images]
+        kept += [state.clock | {"warning": text} for text in warnings]
+        _write_lines(self.folder / "log.jsonl", kept)
+        measured = [line for line in self.metrics if line["images"] <= state.images]
+        _write_lines(self.folder / "metrics.jsonl", measured)
+        return warnings
+
+    def reached(self) -> tuple[int, float]:
+        """Images shown and seconds spent up to the newest readable state, from where the run can go on.
+
+        Raises:
+            CheckpointError: no state can be read.
+        """
+        meta = self._newest_readable()[2]
+        return meta["images"], meta["seconds"]
+
+    def _newest_readable(self) -> tuple[Path, dict[str, torch.Tensor], dict[str, Any], dict[Path, str]]:
+        """A state, its tensors and description; and newer ones that cannot be read, each with the error."""
+        damaged: dict[Path, str] = {}
         for path in reversed(self.checkpoints()):
             try:
-                tensors, meta = load_weights(path)
+                return path, *load_weights(path), damaged
             except CheckpointError as error:
                 damaged[path] = str(error)
-                continue
-            difference = ProcessSpace.from_json(meta["process_space"]).difference(space)
-            if difference:
-                raise CheckpointError(f"{path} is of another process space than the data: {difference}")
-            data = self.description["data"]
-            if data["sha256"] != sha256:
-                raise CheckpointError(
-                    f"{self.folder} was trained on other micrographs or labels ({data['micrographs']} of "
-                    f"{data['source']}); resume it with those, or start a new run"
-                )
-            state.restore(tensors, meta, path)
-            warnings = [
-                f"{error}; it is now {_set_aside(file).name}, and the run goes on from {path.name}"
-                for file, error in damaged.items()
-            ]
-            kept = [line for line in self.log if line["images"] <= state.images]
-            kept += [state.clock | {"warning": text} for text in warnings]
-            _write_lines(self.folder / "log.jsonl", kept)
-            measured = [line for line in self.metrics if line["images"] <= state.images]
-            _write_lines(self.folder / "metrics.jsonl", measured)
-            return warnings
         raise CheckpointError(
             f"{self.folder} has no checkpoint to resume from"
             + (f" ({'; '.join(damaged.values())})" if damaged else "")

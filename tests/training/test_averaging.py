@@ -82,6 +82,32 @@ def test_a_checkpoint_opens_as_what_the_run_exports_at_that_moment(
     assert torch.equal(checkpoint.sample(conditions), ended.sample(conditions))
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_that_reached_no_sample_opens_as_its_newest_checkpoint(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"sample_every": 10_000}))
+    run.generator_file.unlink()
+    newest = run.checkpoints()[-1]
+    with pytest.warns(UserWarning, match=f"checkpoint {newest.name} had learned after 96 images is used"):
+        model = psp.load(run)
+    conditions = run.space.observed_conditions
+    assert torch.equal(model.sample(conditions), psp.load(newest).sample(conditions))
+    assert model.name == "run"
+    assert model.provenance["checkpoint"] == str(newest)
+    with pytest.warns(UserWarning, match="holds no generator"):
+        made = psp.generate(run.folder, n=2, out=tmp_path / "gen.zarr", workers=1, progress=False)
+    assert made.sizes["sample"] == 2 * len(conditions)
+
+
+def test_a_run_that_has_learned_nothing_is_refused(make_ensemble, small, tmp_path):
+    run = train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 16}))
+    run.generator_file.unlink()
+    for path in run.checkpoints()[1:]:
+        path.unlink()
+    assert [path.name for path in run.checkpoints()] == ["state-000000000.safetensors"]
+    with pytest.raises(FileNotFoundError, match="has its training reached a first sample"):
+        psp.load(run)
+
+
 def test_a_sample_takes_no_more_at_once_than_a_step(make_ensemble, small, tmp_path, sizes):
     train(make_ensemble(), "demo", tmp_path / "run", **(small | {"accumulation": 4, "images": 16}))
     # Two updates of D and one of G in four parts, 16 batches for the statistics, 16 micrographs a condition.

@@ -139,6 +139,27 @@ def test_when_a_rank_is_killed_the_others_end_and_nothing_is_lost(store, small, 
     same(run.generator_file, Run(tmp_path / "whole").generator_file)
 
 
+def test_ranks_agree_on_checkpoints_that_minutes_ask_for(store, small, tmp_path):
+    # The first rank's clock says that ages pass with every step, the second's that none do.
+    clocks = """
+import os, time
+from pspgan.training import loop
+class Clock:
+    now = 0.0
+    def perf_counter():
+        Clock.now += 1000.0 * (os.environ["RANK"] == "0")
+        return Clock.now
+loop.time = Clock
+"""
+    run = Run(tmp_path / "run")
+    settings = small | {"sample_every": 10_000, "checkpoint_every": 10_000}
+    run_ranks(clocks + train_code(store, run.folder, **settings), 2)
+    assert [path.stem for path in run.checkpoints() if path.stem.startswith("state")] == [
+        "state-000000005",
+        "state-000000006",
+    ]
+
+
 def test_control_c_at_one_rank_stops_all_after_the_step(store, small, tmp_path):
     run = Run(tmp_path / "run")
     ranks = Processes(shell_code(store, run.folder, **(small | {"images": 10_000_000})), 2)

@@ -206,6 +206,35 @@ def test_records_do_not_change_the_generator(make_ensemble, small, tmp_path, sam
     assert sum("diversity" in line for line in once.log) == 1
 
 
+def test_a_checkpoint_comes_after_minutes_too_and_changes_nothing(
+    make_ensemble, small, tmp_path, same, monkeypatch
+):
+    settings = small | {"images": 7 * 16, "sample_every": 10_000, "checkpoint_every": 10_000}
+    plain = train(make_ensemble(), "demo", tmp_path / "plain", **settings)
+    saved, save = [], Run.save
+
+    def noted(run, state, kind="state"):
+        if kind == "state":
+            saved.append(state.step)
+        save(run, state, kind)
+
+    monkeypatch.setattr(Run, "save", noted)
+    monkeypatch.setattr(Ranks, "agree", lambda ranks, elapsed, stop: (120.0, stop))  # a slow machine
+    run = train(make_ensemble(), "demo", tmp_path / "run", checkpoint_minutes=5, **settings)
+    assert saved == [0, 3, 6, 7]
+    same(run.checkpoints()[-1], plain.checkpoints()[-1])
+    same(run.generator_file, plain.generator_file)
+    # A resumed run counts from the checkpoint that it goes on from.
+    saved.clear()
+    train(make_ensemble(), "demo", run.folder, resume=True, images=12 * 16, progress=False)
+    assert saved == [10, 12]
+    train(
+        make_ensemble(), "demo", run.folder, resume=True, images=13 * 16, checkpoint_minutes=1, progress=False
+    )
+    assert run.config.checkpoint_minutes == 1
+    assert make_config("paper").checkpoint_minutes == 10
+
+
 def test_resuming_on_other_micrographs_is_refused(make_ensemble, small, tmp_path):
     train(make_ensemble(), "demo", tmp_path / "run", **(small | {"images": 32}))
     with pytest.raises(CheckpointError, match="trained on other micrographs"):
