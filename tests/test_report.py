@@ -19,9 +19,17 @@ from synthetic import SPACE, discs
 
 from pspgan.classification import classify
 from pspgan.ensemble import build, open_ensemble, write_ensemble
+from pspgan.evaluation import Finding, Report
 from pspgan.linkage import Linkage, link
 from pspgan.process import ProcessSpace
 from pspgan.report import write_report
+from pspgan.report.classification import classification as classification_section
+from pspgan.report.evaluation import evaluation as evaluation_section
+from pspgan.report.explorer import Explorer
+from pspgan.report.facts import at_a_glance
+from pspgan.report.inputs import Inputs
+from pspgan.report.page import page_of
+from pspgan.report.verdict import verdict
 from pspgan.statistics import compute_statistics
 
 CONDITIONS = ["500-1-oil", "500-4-oil", "500-64-oil", "600-16-water", "700-4-oil", "800-1-water"]
@@ -172,7 +180,9 @@ def test_links_lead_to_sections_and_ids_are_unique(full):
     ids = [value for _, name, value in page.attributes if name == "id"]
     links = [value.removeprefix("#") for tag, name, value in page.attributes if (tag, name) == ("a", "href")]
     assert len(ids) == len(set(ids))
-    assert links == [i for i in ids if i in links]
+    above = ["evaluation", "linkage"]  # from the lines at the top; the others are of the bar
+    assert links[:2] == above
+    assert links[2:] == [i for i in ids if i in links]
     assert {"explorer", *FIGURES} < set(links)
 
 
@@ -315,6 +325,68 @@ def test_what_is_missing_is_said_with_its_command(stores, tmp_path):
         assert command in page.text[section], section
         assert section not in page.images, section
     assert len(page.images["coverage"]) == 3
+
+
+FINDINGS = [
+    Finding("scale", "none found", "Lengths are 1.01 times.", "a caveat"),
+    Finding("consistency, heat", "cannot tell", "Real micrographs do not show heat either.", "a caveat"),
+    Finding("consistency, bath", "cannot tell", "Real micrographs do not show bath either.", "a caveat"),
+    Finding("difference", "found", "Mean two-point statistics differ <3.00> times.", "a caveat"),
+]
+
+
+def top(inputs: Inputs, path: Path) -> Page:
+    """The page without its sections, whose first lines are what was found."""
+    made = page_of(Explorer.of(inputs), at_a_glance(inputs), [], verdict=verdict(inputs))
+    path.write_text(made, encoding="utf-8")
+    return Page(path)
+
+
+def test_findings_stand_at_the_top_with_the_faults_first(stores, tmp_path):
+    found = Report(pd.DataFrame(), [], [], (8, 8), 1, findings=FINDINGS)
+    inputs = Inputs.open(stores["real"], stores["gen"], stores["linkage"], None, found, None, None)
+    text = re.sub(r"\s+", " ", top(inputs, tmp_path / "page.html").text[""])
+    lines = (
+        "What the evaluation found",
+        "Difference: found. Mean two-point statistics differ <3.00> times.",
+        "Consistency (heat, bath): cannot tell.",
+        "Scale: none found.",
+        "Linkage: On held-out conditions the fit on simulated specimens beats the mean for",
+    )
+    places = [text.find(line) for line in lines]
+    assert places == sorted(places)
+    assert min(places) > text.find("of the linkage fitted on simulated micrographs alone") > 0
+    assert "No evaluation was given" not in text
+
+
+def test_the_command_of_the_evaluation_keeps_what_the_report_was_made_from(stores, classified, tmp_path):
+    given = (stores["real"], stores["gen"], stores["linkage"], stores["run"], None, classified)
+    inputs = Inputs.open(*given, {"area_fraction": AREA_FRACTION}, tmp_path / "a report.html")
+    text = top(inputs, tmp_path / "page.html").text[""]
+    paths = {"linkage": stores["linkage"], "run": stores["run"], "classification": classified}
+    command = f"pspgan report {stores['real']} {stores['gen']}"
+    command += "".join(f" --{name} {path}" for name, path in paths.items())
+    command += f" --target area_fraction={AREA_FRACTION:g} --evaluation -o '{tmp_path / 'a report.html'}'"
+    assert command in text
+    assert command in str(evaluation_section(inputs).blocks)
+    assert "Difference" not in text
+
+
+def test_a_page_without_generated_micrographs_says_how_they_are_evaluated(tmp_path):
+    inputs = Inputs.open(discs(CONDITIONS[:2]), None, None, None, None, None, None)
+    text = top(inputs, tmp_path / "page.html").text[""]
+    assert "No generated micrographs were given" in text
+    assert "pspgan report real.zarr gen.zarr --evaluation" in text
+
+
+def test_no_classification_is_proposed_where_there_are_no_labels(stores):
+    real = open_ensemble(stores["real"])
+    inputs = Inputs.open(real, None, None, None, None, None, None)
+    assert "no microconstituent labels" in str(classification_section(inputs).blocks)
+    labels = np.full(real.sizes["sample"], "pearlite")
+    labelled = real.assign_coords(microconstituent=("sample", labels))
+    inputs = Inputs.open(labelled, None, None, None, None, None, None)
+    assert "pspgan classify real.zarr" in str(classification_section(inputs).blocks)
 
 
 def test_statistics_that_cannot_be_compared_are_left_out_with_a_reason(stores, tmp_path):

@@ -38,7 +38,14 @@ def at_a_glance(inputs: Inputs) -> list[tuple[str, str]]:
         ].dropna()
         if len(chosen):
             value = f"{chosen.median():.2f}".replace("-", "−")
-            facts.append((value, f"median R² of the linkage on held-out conditions, {len(chosen)} targets"))
+            fit = scores["tested_on"].iloc[0]
+            facts.append(
+                (
+                    value,
+                    f"median R² on held-out conditions, {len(chosen)} targets, of the linkage fitted on {fit}"
+                    f"{' micrographs alone' if fit != 'generated' else ' micrographs'}",
+                )
+            )
     return facts
 
 
