@@ -22,9 +22,11 @@ from pspgan.ensemble import build, open_ensemble, write_ensemble
 from pspgan.evaluation import Finding, Report
 from pspgan.linkage import Linkage, link
 from pspgan.process import ProcessSpace
-from pspgan.report import write_report
+from pspgan.report import cautions, write_report
 from pspgan.report.classification import classification as classification_section
+from pspgan.report.comparison import descriptors
 from pspgan.report.evaluation import evaluation as evaluation_section
+from pspgan.report.evolution import evolution
 from pspgan.report.explorer import Explorer
 from pspgan.report.facts import at_a_glance
 from pspgan.report.inputs import Inputs
@@ -387,6 +389,55 @@ def test_no_classification_is_proposed_where_there_are_no_labels(stores):
     labelled = real.assign_coords(microconstituent=("sample", labels))
     inputs = Inputs.open(labelled, None, None, None, None, None, None)
     assert "pspgan classify real.zarr" in str(classification_section(inputs).blocks)
+
+
+def test_captions_say_what_descriptors_depend_on():
+    """Micrographs of 64 px beside 32 px of another size of pixels, which is not known of all."""
+    names, in_um = ["connectivity", "mean_intercept_length"], ["mean_intercept_length_um"]
+    real, small = discs(CONDITIONS[:2], size=64), discs(CONDITIONS[:2], size=32, origin="generated")
+    text = cautions.of_fields(real, small, names)
+    assert "64 × 64 source pixels of simulated micrographs, 32 × 32 of generated ones" in text
+    assert "clusters that span the field and intercept lengths" in text
+    assert cautions.of_fields(real, small.assign_attrs(reduction=2), names) == ""
+    assert cautions.of_magnification(real, names) == ""
+    mixed = real.assign_coords(um_per_px=("sample", np.resize([0.1, 0.102], real.sizes["sample"])))
+    assert "depend on the magnifications" in cautions.of_magnification(mixed, names)
+    assert cautions.of_magnification(mixed, in_um) == ""
+    assert "here they are in pixels" in cautions.of_units(names, in_um)
+    assert "here they are in µm" in cautions.of_units(in_um, names)
+    assert cautions.of_units(names, names) == cautions.of_units(["perimeter"], names) == ""
+
+
+def test_captions_of_one_magnification_say_what_seeds_are(full):
+    text = Page(full).text
+    for section in ("explorer", "descriptors"):
+        assert "seeds of one generator, which are no specimens" in text[section]
+        assert "magnification" not in text[section]
+    assert "The linkage predicts lengths in" not in text["explorer"]
+
+
+def test_lengths_of_mixed_magnification_are_said_to_be_and_no_growth_law_is_fitted(stores, tmp_path):
+    """Known pixel sizes of 0.1 and 0.4 um beside generated micrographs of unknown ones, half as large."""
+    real, fake = discs(CONDITIONS, size=64), discs(CONDITIONS, size=32, origin="generated", specimens=1)
+    sizes = np.resize([0.1, 0.4], real.sizes["sample"])
+    real = real.assign_coords(um_per_px=("sample", sizes))
+    fake = fake.assign_coords(um_per_px=("sample", np.full(fake.sizes["sample"], np.nan)))
+    paths = [tmp_path / "real.zarr", tmp_path / "gen.zarr"]
+    for path, ensemble in zip(paths, (real, fake), strict=True):
+        write_ensemble(ensemble, path, progress=False)
+    compute_statistics(*paths, progress=False)
+    inputs = Inputs.open(*paths, stores["linkage"], None, None, None, None)
+    assert isinstance(inputs.statistics, dict)
+    explored = top(inputs, tmp_path / "page.html").text["explorer"]
+    described = str([getattr(block, "caption", "") for block in descriptors(inputs).blocks])
+    for text in (explored, described):
+        assert "64 × 64 source pixels of simulated micrographs, 32 × 32 of generated ones" in text
+        assert "depend on the magnifications" in text
+    assert "The linkage predicts lengths in µm; here they are in pixels" in explored
+    evolved = str(evolution(inputs).blocks)
+    assert "No growth law is fitted: lengths are in pixels" in evolved
+    assert "pixel sizes of simulated micrographs differ" in evolved
+    assert "exponent n" not in evolved
 
 
 def test_statistics_that_cannot_be_compared_are_left_out_with_a_reason(stores, tmp_path):
