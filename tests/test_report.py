@@ -350,9 +350,9 @@ def test_findings_stand_at_the_top_with_the_faults_first(stores, tmp_path):
     text = re.sub(r"\s+", " ", top(inputs, tmp_path / "page.html").text[""])
     lines = (
         "What the evaluation found",
-        "Difference: found. Mean two-point statistics differ <3.00> times.",
+        "Difference: fault found. Mean two-point statistics differ <3.00> times.",
         "Consistency (heat, bath): cannot tell.",
-        "Scale: none found.",
+        "Scale: no fault found.",
         "Linkage: On held-out conditions the fit on simulated specimens beats the mean for",
     )
     places = [text.find(line) for line in lines]

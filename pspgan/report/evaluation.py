@@ -51,7 +51,7 @@ def _findings(found: Report) -> Table:
     rows = [[one.subject, one.verdict, one.text, one.caveat] for one in found.findings]
     caption = (
         "Questions to the generated micrographs. “found” is a fault; “none found” says that this many"
-        " micrographs show none; “cannot tell”, that the reference micrographs do not allow an answer."
+        " micrographs show none; “cannot tell”, that the micrographs do not allow an answer."
         " In brackets 5 to 95 %."
     )
     return Table(caption, ["question", "fault", "figures", "when to distrust it"], rows)

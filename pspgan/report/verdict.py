@@ -69,12 +69,12 @@ def no_evaluation(inputs: Inputs) -> Missing:
 def _findings(found: Report) -> list[Line]:
     """A line a fault with its figures, then one for all that show none, and one for what cannot be told."""
     faults = [one for one in found.findings if one.verdict == "found"]
-    lines = [Line(one.subject, "found", one.text, "evaluation", fault=True) for one in faults]
-    for answer, meaning in (
-        ("cannot tell", "The reference micrographs do not allow an answer."),
-        ("none found", "This many micrographs show no such fault."),
+    lines = [Line(one.subject, "fault found", one.text, "evaluation", fault=True) for one in faults]
+    for told, answer, meaning in (
+        ("cannot tell", "cannot tell", "The micrographs do not allow an answer."),
+        ("none found", "no fault found", "This many micrographs show none."),
     ):
-        others = [one for one in found.findings if one.verdict == answer]
+        others = [one for one in found.findings if one.verdict == told]
         if others:
             lines.append(Line(_subjects(others), answer, meaning, "evaluation"))
     return lines
