@@ -19,9 +19,19 @@ from synthetic import SPACE, discs
 
 from pspgan.classification import classify
 from pspgan.ensemble import build, open_ensemble, write_ensemble
+from pspgan.evaluation import Finding, Report
 from pspgan.linkage import Linkage, link
 from pspgan.process import ProcessSpace
-from pspgan.report import write_report
+from pspgan.report import cautions, write_report
+from pspgan.report.classification import classification as classification_section
+from pspgan.report.comparison import descriptors
+from pspgan.report.evaluation import evaluation as evaluation_section
+from pspgan.report.evolution import evolution
+from pspgan.report.explorer import Explorer
+from pspgan.report.facts import at_a_glance
+from pspgan.report.inputs import Inputs
+from pspgan.report.page import page_of
+from pspgan.report.verdict import verdict
 from pspgan.statistics import compute_statistics
 
 CONDITIONS = ["500-1-oil", "500-4-oil", "500-64-oil", "600-16-water", "700-4-oil", "800-1-water"]
@@ -172,7 +182,9 @@ def test_links_lead_to_sections_and_ids_are_unique(full):
     ids = [value for _, name, value in page.attributes if name == "id"]
     links = [value.removeprefix("#") for tag, name, value in page.attributes if (tag, name) == ("a", "href")]
     assert len(ids) == len(set(ids))
-    assert links == [i for i in ids if i in links]
+    above = ["evaluation", "linkage"]  # from the lines at the top; the others are of the bar
+    assert links[:2] == above
+    assert links[2:] == [i for i in ids if i in links]
     assert {"explorer", *FIGURES} < set(links)
 
 
@@ -315,6 +327,117 @@ def test_what_is_missing_is_said_with_its_command(stores, tmp_path):
         assert command in page.text[section], section
         assert section not in page.images, section
     assert len(page.images["coverage"]) == 3
+
+
+FINDINGS = [
+    Finding("scale", "none found", "Lengths are 1.01 times.", "a caveat"),
+    Finding("consistency, heat", "cannot tell", "Real micrographs do not show heat either.", "a caveat"),
+    Finding("consistency, bath", "cannot tell", "Real micrographs do not show bath either.", "a caveat"),
+    Finding("difference", "found", "Mean two-point statistics differ <3.00> times.", "a caveat"),
+]
+
+
+def top(inputs: Inputs, path: Path) -> Page:
+    """The page without its sections, whose first lines are what was found."""
+    made = page_of(Explorer.of(inputs), at_a_glance(inputs), [], verdict=verdict(inputs))
+    path.write_text(made, encoding="utf-8")
+    return Page(path)
+
+
+def test_findings_stand_at_the_top_with_the_faults_first(stores, tmp_path):
+    found = Report(pd.DataFrame(), [], [], (8, 8), 1, findings=FINDINGS)
+    inputs = Inputs.open(stores["real"], stores["gen"], stores["linkage"], None, found, None, None)
+    text = re.sub(r"\s+", " ", top(inputs, tmp_path / "page.html").text[""])
+    lines = (
+        "What the evaluation found",
+        "Difference: fault found. Mean two-point statistics differ <3.00> times.",
+        "Consistency (heat, bath): cannot tell.",
+        "Scale: no fault found.",
+        "Linkage: On held-out conditions the fit on simulated specimens beats the mean for",
+    )
+    places = [text.find(line) for line in lines]
+    assert places == sorted(places)
+    assert min(places) > text.find("of the linkage fitted on simulated micrographs alone") > 0
+    assert "No evaluation was given" not in text
+
+
+def test_the_command_of_the_evaluation_keeps_what_the_report_was_made_from(stores, classified, tmp_path):
+    given = (stores["real"], stores["gen"], stores["linkage"], stores["run"], None, classified)
+    inputs = Inputs.open(*given, {"area_fraction": AREA_FRACTION}, tmp_path / "a report.html")
+    text = top(inputs, tmp_path / "page.html").text[""]
+    paths = {"linkage": stores["linkage"], "run": stores["run"], "classification": classified}
+    command = f"pspgan report {stores['real']} {stores['gen']}"
+    command += "".join(f" --{name} {path}" for name, path in paths.items())
+    command += f" --target area_fraction={AREA_FRACTION:g} --evaluation -o '{tmp_path / 'a report.html'}'"
+    assert command in text
+    assert command in str(evaluation_section(inputs).blocks)
+    assert "Difference" not in text
+
+
+def test_a_page_without_generated_micrographs_says_how_they_are_evaluated(tmp_path):
+    inputs = Inputs.open(discs(CONDITIONS[:2]), None, None, None, None, None, None)
+    text = top(inputs, tmp_path / "page.html").text[""]
+    assert "No generated micrographs were given" in text
+    assert "pspgan report real.zarr gen.zarr --evaluation" in text
+
+
+def test_no_classification_is_proposed_where_there_are_no_labels(stores):
+    real = open_ensemble(stores["real"])
+    inputs = Inputs.open(real, None, None, None, None, None, None)
+    assert "no microconstituent labels" in str(classification_section(inputs).blocks)
+    labels = np.full(real.sizes["sample"], "pearlite")
+    labelled = real.assign_coords(microconstituent=("sample", labels))
+    inputs = Inputs.open(labelled, None, None, None, None, None, None)
+    assert "pspgan classify real.zarr" in str(classification_section(inputs).blocks)
+
+
+def test_captions_say_what_descriptors_depend_on():
+    """Micrographs of 64 px beside 32 px of another size of pixels, which is not known of all."""
+    names, in_um = ["connectivity", "mean_intercept_length"], ["mean_intercept_length_um"]
+    real, small = discs(CONDITIONS[:2], size=64), discs(CONDITIONS[:2], size=32, origin="generated")
+    text = cautions.of_fields(real, small, names)
+    assert "64 × 64 source pixels of simulated micrographs, 32 × 32 of generated ones" in text
+    assert "clusters that span the field and intercept lengths" in text
+    assert cautions.of_fields(real, small.assign_attrs(reduction=2), names) == ""
+    assert cautions.of_magnification(real, names) == ""
+    mixed = real.assign_coords(um_per_px=("sample", np.resize([0.1, 0.102], real.sizes["sample"])))
+    assert "depend on the magnifications" in cautions.of_magnification(mixed, names)
+    assert cautions.of_magnification(mixed, in_um) == ""
+    assert "here they are in pixels" in cautions.of_units(names, in_um)
+    assert "here they are in µm" in cautions.of_units(in_um, names)
+    assert cautions.of_units(names, names) == cautions.of_units(["perimeter"], names) == ""
+
+
+def test_captions_of_one_magnification_say_what_seeds_are(full):
+    text = Page(full).text
+    for section in ("explorer", "descriptors"):
+        assert "seeds of one generator, which are no specimens" in text[section]
+        assert "magnification" not in text[section]
+    assert "The linkage predicts lengths in" not in text["explorer"]
+
+
+def test_lengths_of_mixed_magnification_are_said_to_be_and_no_growth_law_is_fitted(stores, tmp_path):
+    """Known pixel sizes of 0.1 and 0.4 um beside generated micrographs of unknown ones, half as large."""
+    real, fake = discs(CONDITIONS, size=64), discs(CONDITIONS, size=32, origin="generated", specimens=1)
+    sizes = np.resize([0.1, 0.4], real.sizes["sample"])
+    real = real.assign_coords(um_per_px=("sample", sizes))
+    fake = fake.assign_coords(um_per_px=("sample", np.full(fake.sizes["sample"], np.nan)))
+    paths = [tmp_path / "real.zarr", tmp_path / "gen.zarr"]
+    for path, ensemble in zip(paths, (real, fake), strict=True):
+        write_ensemble(ensemble, path, progress=False)
+    compute_statistics(*paths, progress=False)
+    inputs = Inputs.open(*paths, stores["linkage"], None, None, None, None)
+    assert isinstance(inputs.statistics, dict)
+    explored = top(inputs, tmp_path / "page.html").text["explorer"]
+    described = str([getattr(block, "caption", "") for block in descriptors(inputs).blocks])
+    for text in (explored, described):
+        assert "64 × 64 source pixels of simulated micrographs, 32 × 32 of generated ones" in text
+        assert "depend on the magnifications" in text
+    assert "The linkage predicts lengths in µm; here they are in pixels" in explored
+    evolved = str(evolution(inputs).blocks)
+    assert "No growth law is fitted: lengths are in pixels" in evolved
+    assert "pixel sizes of simulated micrographs differ" in evolved
+    assert "exponent n" not in evolved
 
 
 def test_statistics_that_cannot_be_compared_are_left_out_with_a_reason(stores, tmp_path):

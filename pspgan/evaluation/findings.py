@@ -26,7 +26,7 @@ class Finding:
     Attributes:
         subject: ``difference``, ``scale``, ``consistency``, ``diversity``, ``memorisation``, ``leakage``.
         verdict: ``"found"`` is a fault, ``"none found"`` the lack of evidence for one at this number of
-            micrographs, ``"cannot tell"`` that real micrographs do not allow an answer.
+            micrographs, ``"cannot tell"`` that the micrographs do not allow an answer.
         text: figures with their intervals, and what real micrographs give.
         caveat: when not to trust it.
     """
@@ -40,12 +40,17 @@ class Finding:
         return f"{self.subject}: {self.verdict}. {self.text} ({self.caveat})"
 
 
-def findings(table: pd.DataFrame) -> list[Finding]:
-    """Read the table of an evaluation, see `pspgan.evaluation.Report`."""
+def findings(table: pd.DataFrame, sized: bool = True) -> list[Finding]:
+    """Read the table of an evaluation, see `pspgan.evaluation.Report`.
+
+    Args:
+        table: the table.
+        sized: whether the pixel size of every micrograph is known.
+    """
     whole = table[(table["condition"] == _ALL) & (table["part"] == "all")]
     return [
         _difference(whole, table),
-        _scale(whole),
+        _scale(whole, sized),
         *_consistency(whole),
         _diversity(whole),
         _memorisation(whole),
@@ -79,7 +84,7 @@ def _difference(whole: pd.DataFrame, table: pd.DataFrame) -> Finding:
     )
 
 
-def _scale(whole: pd.DataFrame) -> Finding:
+def _scale(whole: pd.DataFrame, sized: bool) -> Finding:
     row = _row(whole, "scale", "two_point")
     if row is None or not np.isfinite(row["generated"]):
         return Finding(
@@ -91,11 +96,13 @@ def _scale(whole: pd.DataFrame) -> Finding:
     low, high = row["ratio_low"], row["ratio_high"]
     off = bool(low > 1 + _SMALL or high < 1 / (1 + _SMALL))
     text = f"Lengths are {_times(row)} those in real micrographs, in real halves {row['real']:.2f} times."
+    caveat = "structure that is truly finer or coarser gives a factor as well"
+    if not sized:
+        text += " Pixel sizes are not all known, so that these are lengths of mixed or unknown magnification."
+        return Finding("scale", "cannot tell", text, caveat)
     if off:
         text += " A pixel size that is off by that factor would look like this."
-    return Finding(
-        "scale", _verdict(off), text, "structure that is truly finer or coarser gives a factor as well"
-    )
+    return Finding("scale", _verdict(off), text, caveat)
 
 
 def _consistency(whole: pd.DataFrame) -> list[Finding]:

@@ -118,7 +118,7 @@ def evaluate(
     table = pd.concat([*tables, pd.DataFrame(lines).assign(part="all")], ignore_index=True)
     return Report(
         table=table,
-        findings=findings(table),
+        findings=findings(table, all(np.isfinite(one["um_per_px"].values).all() for one in tiles)),
         pairs=pairs,
         notes=notes,
         only_real=sorted(conditions[0] - conditions[1]),

@@ -2,8 +2,9 @@
 
 The page needs no network, so that it can be sent as an attachment, and only its first section, `explorer`,
 needs its script. `inputs` opens and checks what it is made from; `facts`, `images`, `comparison`,
-`evolution`, `linkage`, `suggestion`, `evaluation`, `classification` and `training` write its other sections;
-`blocks` are what sections consist of; `page` puts them together, laid out by ``page.html`` and ``page.css``.
+`evolution`, `linkage`, `suggestion`, `evaluation`, `classification` and `training` write its other sections,
+`verdict` the lines above them; `blocks` are what sections consist of; `page` puts them together, laid out by
+``page.html`` and ``page.css``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .linkage import linkage as linkage_section
 from .page import page_of
 from .suggestion import suggestion
 from .training import training
+from .verdict import verdict
 
 if TYPE_CHECKING:
     from ..linkage import Linkage
@@ -92,9 +94,14 @@ def write_report(
         )
     else:
         found = evaluation
-    inputs = Inputs.open(real, gen, linkage, run, found, classification, target)
-    text = page_of(Explorer.of(inputs), at_a_glance(inputs), [make(inputs) for make in _SECTIONS])
     out = Path(out)
+    inputs = Inputs.open(real, gen, linkage, run, found, classification, target, out)
+    text = page_of(
+        Explorer.of(inputs),
+        at_a_glance(inputs),
+        [make(inputs) for make in _SECTIONS],
+        verdict=verdict(inputs),
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, text)
     return out

@@ -19,6 +19,14 @@ def classification(inputs: Inputs) -> Section:
     """What `pspgan.classify` found and wrote to a folder."""
     section = Section("classification", "Classes told apart, with and without generated micrographs")
     folder = inputs.classification
+    if folder is None and not _has_labels(inputs):
+        section.blocks.append(
+            Text(
+                f"No classification was given, and the {inputs.reference} micrographs have no"
+                " microconstituent labels to make one with."
+            )
+        )
+        return section
     if folder is None:
         section.blocks.append(
             Missing(
@@ -48,6 +56,12 @@ def classification(inputs: Inputs) -> Section:
         Fold("In words and numbers", [Preformatted("Summary", (folder / "summary.txt").read_text())]),
     ]
     return section
+
+
+def _has_labels(inputs: Inputs) -> bool:
+    if "microconstituent" not in inputs.real.variables:
+        return False
+    return bool((inputs.real["microconstituent"].values.astype(str) != "").any())
 
 
 def _of_real_alone(confusion: pd.DataFrame) -> pd.DataFrame:

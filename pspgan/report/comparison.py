@@ -13,6 +13,7 @@ from ..figures.spatial import autocorrelation, two_point as two_point_figure
 from ..process import ProcessCondition
 from ..statistics import descriptor_names, settings_of
 from .blocks import Fold, Missing, Panel, Panels, Section, Table, Text
+from .cautions import SEEDS, in_pixels, of_fields, of_magnification
 from .images import MOST
 from .inputs import Inputs, evenly
 
@@ -37,11 +38,11 @@ def _common_pixel(inputs: Inputs) -> str:
 
 
 def lengths(inputs: Inputs, names: list[str]) -> str:
-    """A sentence on the unit of lengths, where it is the pixel."""
+    """Sentences on the unit of lengths, where it is the pixel."""
     return (
-        ""
-        if any(name.endswith("_um") for name in names)
-        else f" Lengths are in pixels of {_common_pixel(inputs)}."
+        f" Lengths are in pixels of {_common_pixel(inputs)}.{of_magnification(inputs.real, names)}"
+        if in_pixels(names)
+        else ""
     )
 
 
@@ -106,7 +107,7 @@ def descriptors(inputs: Inputs) -> Section:
         return section
     shown = shown_descriptors(inputs.statistics)
     if inputs.generated is not None:
-        section.blocks.append(_agreement(inputs, shown))
+        section.blocks.append(_agreement(inputs, inputs.generated, shown))
     conditions = evenly(inputs.conditions, MOST)
     panels = []
     for name in shown:
@@ -115,14 +116,14 @@ def descriptors(inputs: Inputs) -> Section:
         panels.append(Panel.of(descriptor_comparison(inputs.statistics, name, conditions), alt))
     caption = (
         f"Descriptors of every condition. Pale dots, single specimens ({inputs.reference}); markers, means;"
-        " bars, standard errors over specimens, or over seeds for generated micrographs. A mean without a"
+        f" bars, standard errors over specimens; for generated micrographs, over {SEEDS}. A mean without a"
         f" bar rests on a single specimen.{lengths(inputs, shown)}"
     )
     section.blocks.append(Panels(panels, caption))
     return section
 
 
-def _agreement(inputs: Inputs, shown: list[str]) -> Table:
+def _agreement(inputs: Inputs, ensemble: xr.Dataset, shown: list[str]) -> Table:
     real, generated = inputs.statistics[inputs.reference], inputs.statistics["generated"]
     rows = []
     for name in shown:
@@ -156,5 +157,6 @@ def _agreement(inputs: Inputs, shown: list[str]) -> Table:
         f"Generated against {inputs.reference} micrographs, over the conditions that both have. Correlation:"
         " Pearson's r of condition means (1: generated conditions differ as real ones do; 0: unrelated)."
         " Within 2 standard errors: of the conditions with at least two specimens."
+        f"{of_fields(inputs.real, ensemble, shown)}{of_magnification(inputs.real, shown)}"
     )
     return Table(caption, header, rows)

@@ -9,8 +9,9 @@ import pandas as pd
 from ..evaluation.report import ALL
 from ..figures import feature_figures, nearest_training, ratios_to_real, readings, shares_beyond_real
 from ..figures.linkage import target_label
-from .blocks import Fold, Missing, Panel, Panels, Preformatted, Section, Table, Text, number
+from .blocks import Fold, Panel, Panels, Preformatted, Section, Table, Text, number
 from .inputs import Inputs
+from .verdict import no_evaluation
 
 if TYPE_CHECKING:
     from ..evaluation import Report
@@ -28,13 +29,7 @@ def evaluation(inputs: Inputs) -> Section:
     section = Section("evaluation", "Evaluation of the generated micrographs")
     found, title = inputs.evaluation, f"Generated against {inputs.reference} micrographs"
     if found is None:
-        section.blocks.append(
-            Missing(
-                "No evaluation was given. How far generated micrographs are from real ones, beside how far"
-                " real ones are from each other, is measured when the report is written:",
-                f"pspgan report {' '.join(inputs.stores)} --evaluation",
-            )
-        )
+        section.blocks.append(no_evaluation(inputs))
     elif isinstance(found, pd.DataFrame):
         section.blocks.append(
             Table.of(title, found if isinstance(found.index, pd.RangeIndex) else found.reset_index())
@@ -56,7 +51,7 @@ def _findings(found: Report) -> Table:
     rows = [[one.subject, one.verdict, one.text, one.caveat] for one in found.findings]
     caption = (
         "Questions to the generated micrographs. “found” is a fault; “none found” says that this many"
-        " micrographs show none; “cannot tell”, that the reference micrographs do not allow an answer."
+        " micrographs show none; “cannot tell”, that the micrographs do not allow an answer."
         " In brackets 5 to 95 %."
     )
     return Table(caption, ["question", "fault", "figures", "when to distrust it"], rows)

@@ -13,6 +13,7 @@ from ..linkage.kinetic_fit import other_factors
 from ..linkage.units import is_time
 from ..process import Factor, ProcessCondition
 from .blocks import Items, Missing, Panel, Panels, Section, Table, Text, number
+from .cautions import in_pixels, pixel_sizes_differ
 from .comparison import lengths, shown_descriptors
 from .images import strip
 from .inputs import Inputs
@@ -85,10 +86,19 @@ def _kinetics(inputs: Inputs, factor: Factor, path: list[ProcessCondition]) -> l
     ensembles = {inputs.reference: inputs.real} | (
         {} if inputs.generated is None else {"generated": inputs.generated}
     )
+    sizes = [n for n in shown_descriptors(inputs.statistics) if n.removesuffix("_um").endswith(_SIZES)]
+    if sizes and in_pixels(sizes):
+        unknown = not np.isfinite(inputs.real["um_per_px"].values).all()
+        if unknown or pixel_sizes_differ(inputs.real):
+            return [
+                Text(
+                    "No growth law is fitted: lengths are in pixels, and the pixel sizes of"
+                    f" {inputs.reference} micrographs {'are not all known' if unknown else 'differ'}, so that"
+                    " growth cannot be told from another magnification."
+                )
+            ]
     rows, words = [], []
-    for name in shown_descriptors(inputs.statistics):
-        if not name.removesuffix("_um").endswith(_SIZES):
-            continue
+    for name in sizes:
         for origin, ensemble in ensembles.items():
             label = f"{descriptor_label(inputs.statistics[origin], name)}, {origin}"
             try:

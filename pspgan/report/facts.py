@@ -13,6 +13,7 @@ from ..figures import combinations, coverage, level_counts
 from ..figures.style import with_unit
 from ..statistics import settings_of
 from .blocks import Fold, Items, Panel, Panels, Section, Table, Text
+from .cautions import pixel_sizes_differ
 from .inputs import Inputs
 
 _LONG_TABLE = 30  # rows; longer tables are folded
@@ -38,7 +39,14 @@ def at_a_glance(inputs: Inputs) -> list[tuple[str, str]]:
         ].dropna()
         if len(chosen):
             value = f"{chosen.median():.2f}".replace("-", "−")
-            facts.append((value, f"median R² of the linkage on held-out conditions, {len(chosen)} targets"))
+            fit = scores["tested_on"].iloc[0]
+            facts.append(
+                (
+                    value,
+                    f"median R² on held-out conditions, {len(chosen)} targets, of the linkage fitted on {fit}"
+                    f"{' micrographs alone' if fit != 'generated' else ' micrographs'}",
+                )
+            )
     return facts
 
 
@@ -182,14 +190,15 @@ def limits(inputs: Inputs) -> Section:
         (
             f"{inputs.real.sizes['sample']:,} micrographs come from {specimens} specimens, and"
             f" {single or 'none'} of {len(table)} conditions rest on one. Micrographs of one specimen are not"
-            " independent; every interval and score here counts specimens."
+            " independent: intervals of means and scores count specimens. Bands of two-point statistics"
+            " are over micrographs, and intervals of generated micrographs count seeds."
         ),
         (
             "Scores of the linkage are of specimens, or whole conditions, that the fit did not see. Scores"
             " under random splits would look far better and mean nothing."
         ),
     ]
-    if len(known) and known.max() > 1.01 * known.min():
+    if pixel_sizes_differ(inputs.real):
         items.append(
             f"Magnification is mixed: a pixel spans {known.min():.2g} to {known.max():.2g} µm,"
             f" {known.max() / known.min():.0f}-fold. The generator has learnt this mixture and knows no scale"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,7 @@ class Inputs:
         evaluation: result of an evaluation, as text or a table.
         classification: folder of a classification.
         target: structure that conditions are wanted for: target of the linkage -> value in its unit.
+        out: the file that is written, where one is.
     """
 
     real: xr.Dataset
@@ -49,6 +51,7 @@ class Inputs:
     evaluation: Report | pd.DataFrame | str | None
     classification: Path | None
     target: Mapping[str, float] | None
+    out: Path | None = None
 
     @classmethod
     def open(
@@ -60,6 +63,7 @@ class Inputs:
         evaluation: Report | pd.DataFrame | str | None,
         classification: str | os.PathLike[str] | None,
         target: Mapping[str, float] | None,
+        out: Path | None = None,
     ) -> Inputs:
         """Open what is given as a path, and check that it fits together.
 
@@ -95,7 +99,7 @@ class Inputs:
         if target and linkage is None:
             raise ValueError("conditions for a target are proposed by a linkage, and none is given (linkage)")
         run, classification = (None if one is None else Path(one) for one in (run, classification))
-        return cls(real, generated, linkage, folder, run, evaluation, classification, target)
+        return cls(real, generated, linkage, folder, run, evaluation, classification, target, out)
 
     @property
     def space(self) -> ProcessSpace:
@@ -146,6 +150,29 @@ class Inputs:
         """The two ensembles as one would write them in a command."""
         return _name(self.real), "gen.zarr" if self.generated is None else _name(self.generated)
 
+    def command(self, *options: str, gen: str | None = None) -> str:
+        """The command of this report, with all that it was made from and further options.
+
+        Args:
+            options: as one would write them; of one that the report was made with, the further one counts.
+            gen: what to write for generated micrographs where none were given; None leaves them out.
+        """
+        generated = gen if self.generated is None else _path(self.generated)
+        words = [_path(self.real)] + ([] if generated is None else [generated])
+        given = {"--linkage": self.linkage_folder, "--run": self.run, "--classification": self.classification}
+        if self.linkage is not None and self.linkage_folder is None:
+            given["--linkage"] = Path("linkage")  # it was given in memory
+        new = {option.split()[0] for option in options}
+        for name, path in given.items():
+            if path is not None and name not in new:
+                words += [name, str(path)]
+        if self.target and "--target" not in new:
+            words += [
+                word for name, value in self.target.items() for word in ("--target", f"{name}={value:g}")
+            ]
+        text = " ".join(["pspgan report", *map(shlex.quote, words), *options])
+        return text if self.out is None else f"{text} -o {shlex.quote(str(self.out))}"
+
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
     """At most ``most`` of the items, at even distances, the first and last among them."""
@@ -166,6 +193,11 @@ def _name(ensemble: xr.Dataset) -> str:
     if source is None:
         return "gen.zarr" if ensemble.attrs["origin"] == "generated" else "real.zarr"
     return Path(source).name
+
+
+def _path(ensemble: xr.Dataset) -> str:
+    """The store as it was named; a plain name for one in memory."""
+    return str(ensemble.encoding.get("source") or _name(ensemble))
 
 
 def _check_classification(folder: Path) -> None:

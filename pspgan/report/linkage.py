@@ -34,7 +34,8 @@ def linkage(inputs: Inputs) -> Section:
     fitted = inputs.linkage
     validation = fitted.validation_
     tested = validation["tested_on"].iloc[0]
-    section.blocks.append(Text(_verdict(validation, tested)))
+    words = [held_out_in_words(validation, tested, held_out) for held_out in ("specimens", "conditions")]
+    section.blocks.append(Text(" ".join(words)))
     panels = [_score_panel(validation, held_out) for held_out in ("specimens", "conditions")]
     caption = (
         f"R² of every target on {tested} specimens that the fit did not see. With specimens held out, others"
@@ -88,23 +89,19 @@ def _label(fitted: Linkage, name: str) -> str:
     return target_label(name, fitted.units_[list(fitted.targets_).index(name)])
 
 
-def _verdict(validation: pd.DataFrame, tested: str) -> str:
-    """The result in two sentences."""
+def held_out_in_words(validation: pd.DataFrame, tested: str, held_out: str) -> str:
+    """The result on held-out ``specimens`` or ``conditions`` in a sentence."""
     first = validation[validation["fit"] == tested]
-    words = []
-    for held_out in ("specimens", "conditions"):
-        known = first[(first["held_out"] == held_out) & first["r2"].notna()]
-        if known.empty:
-            words.append(f"Held-out {held_out} could not be scored: there are too few.")
-            continue
-        best = known.loc[known["r2"].idxmax()]
-        sure = int((known["r2_low"] > 0).sum())
-        words.append(
-            f"On held-out {held_out} the fit on {tested} specimens beats the mean for"
-            f" {int((known['r2'] > 0).sum())} of {len(known)} targets, {sure} of them beyond the interval;"
-            f" best is {target_label(best['target'], best['unit'])} with R² {_interval(best)}."
-        )
-    return " ".join(words)
+    known = first[(first["held_out"] == held_out) & first["r2"].notna()]
+    if known.empty:
+        return f"Held-out {held_out} could not be scored: there are too few."
+    best = known.loc[known["r2"].idxmax()]
+    sure = int((known["r2_low"] > 0).sum())
+    return (
+        f"On held-out {held_out} the fit on {tested} specimens beats the mean for"
+        f" {int((known['r2'] > 0).sum())} of {len(known)} targets, {sure} of them beyond the interval;"
+        f" best is {target_label(best['target'], best['unit'])} with R² {_interval(best)}."
+    )
 
 
 def _interval(row: pd.Series) -> str:

@@ -15,12 +15,17 @@ import markupsafe
 from .. import __version__
 from .blocks import Section, is_number, number
 from .explorer import Explorer
+from .verdict import Verdict
 
 _SCRIPTS = ("explorer/drawing.js", "explorer/explorer.js", "sections.js")
 
 
 def page_of(
-    explorer: Explorer, facts: Sequence[tuple[str, str]], sections: Sequence[Section], live: bool = False
+    explorer: Explorer,
+    facts: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    live: bool = False,
+    verdict: Verdict | None = None,
 ) -> str:
     """The text of the page.
 
@@ -29,6 +34,7 @@ def page_of(
         facts: the numbers at its top, (value, what it counts).
         sections: what follows.
         live: whether a server answers for any combination and seed, see `pspgan.app`.
+        verdict: what was found, below the numbers.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pspgan.report", "."),
@@ -44,6 +50,7 @@ def page_of(
         title="Process and microstructure",
         lead=_lead(explorer),
         facts=facts,
+        verdict=verdict,
         explorer=explorer,
         sections=sections,
         live=live,

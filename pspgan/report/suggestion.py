@@ -25,7 +25,10 @@ def suggestion(inputs: Inputs) -> Section:
         section.blocks.append(
             Missing(
                 "No structure was asked for. A linkage proposes conditions for one:",
-                f"pspgan report {' '.join(inputs.stores)} --linkage linkage --target area_fraction=0.15",
+                inputs.command(
+                    *([] if inputs.linkage is not None else ["--linkage linkage"]),
+                    "--target area_fraction=0.15",
+                ),
             )
         )
         return section

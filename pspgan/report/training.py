@@ -37,7 +37,7 @@ def training(inputs: Inputs) -> Section:
             Missing(
                 "No training run was given, so its curves are left out. To show them, name the folder of the"
                 " run:",
-                f"pspgan report {inputs.stores[0]} {inputs.stores[1]} --run RUN",
+                inputs.command("--run RUN"),
             )
         )
         return section

@@ -127,6 +127,9 @@ class TestText:
             return [one.verdict for one in findings(changed)]
 
         assert verdicts() == ["none found"] * 6
+        unsized = {one.subject: one for one in findings(table, sized=False)}
+        assert unsized["scale"].verdict == "cannot tell"
+        assert "Lengths are 1.00 [0.95, 1.05] times" in unsized["scale"].text
         faults = {0: (0, 1.5), 1: (3, 0.6), 2: (1, 2.0), 3: (2, 1.0), 4: (3, 0.3), 5: (4, 0.2), 6: (5, 0.2)}
         for row, (finding, value) in faults.items():
             expected = ["none found"] * 6

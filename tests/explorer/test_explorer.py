@@ -11,12 +11,14 @@ import pspgan as psp
 from pspgan.ensemble import write_ensemble
 from pspgan.linkage.distance import nearest_observed
 from pspgan.process import ProcessSpace
+from pspgan.report.evaluation import evaluation
 from pspgan.report.explorer import Explorer
 from pspgan.report.explorer.choices import choices, combinations, difference, value_text
 from pspgan.report.explorer.pictures import pictures
 from pspgan.report.facts import at_a_glance, limits, process_coverage
 from pspgan.report.inputs import Inputs
 from pspgan.report.page import page_of
+from pspgan.report.verdict import verdict
 from pspgan.statistics import radial_average
 
 LABELS = {condition: SPACE.condition(condition).label for condition in (*SEEN, HELD_OUT, UNSEEN, BETWEEN)}
@@ -24,11 +26,13 @@ LABELS = {condition: SPACE.condition(condition).label for condition in (*SEEN, H
 
 @pytest.fixture(scope="session")
 def report(made, tmp_path_factory):
-    """The explorer, and two of the other sections, which have tests of their own."""
+    """The explorer, and three of the other sections, which have tests of their own."""
     inputs = Inputs.open(made.real, made.gen, made.linkage, made.run, None, None, None)
-    sections = [process_coverage(inputs), limits(inputs)]
+    sections = [process_coverage(inputs), evaluation(inputs), limits(inputs)]
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page_of(Explorer.of(inputs), at_a_glance(inputs), sections), encoding="utf-8")
+    found = verdict(inputs)
+    text = page_of(Explorer.of(inputs), at_a_glance(inputs), sections, verdict=found)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -212,6 +216,15 @@ def test_the_linkage_s_curve_is_there_for_what_nobody_saw_and_has_its_uncertaint
     _, drawn = radial_average(fitted.basis_.reconstruct(scores)[..., pair], *components)
     np.testing.assert_allclose(shown[:, 0], drawn.mean(axis=0), rtol=0.01, atol=1e-3)
     np.testing.assert_allclose(shown[:, 1], drawn.std(axis=0), rtol=0.03, atol=1e-3)
+
+
+def test_the_caption_of_a_table_stays_on_a_narrow_screen_and_the_table_scrolls(page):
+    page.set_viewport_size({"width": 400, "height": 900})
+    figure = page.locator("#coverage figure:has(table)")
+    assert figure.locator("figcaption").evaluate("one => one.getBoundingClientRect().right") <= 400
+    box = figure.locator(".scroll")
+    assert box.evaluate("one => one.scrollWidth > one.clientWidth")
+    assert "scroll" in box.evaluate("one => getComputedStyle(one).backgroundAttachment")
 
 
 @pytest.mark.parametrize("width", [1280, 400])

@@ -16,6 +16,7 @@ from ...linkage.distance import nearest_observed
 from ...process import ProcessCondition, ProcessSpace
 from ...wording import counted
 from ..blocks import Missing
+from ..cautions import SEEDS, of_fields, of_magnification, of_units
 from ..comparison import shown_descriptors
 from ..inputs import Inputs
 from . import measures
@@ -108,6 +109,21 @@ class Explorer:
     def descriptors(self) -> list[str]:
         """Descriptors that are shown."""
         return shown_descriptors(self.statistics) if self.statistics else predictable(self.linkage)
+
+    @property
+    def seeds(self) -> str:
+        """What intervals of generated micrographs count."""
+        return SEEDS
+
+    @cached_property
+    def cautions(self) -> str:
+        """What the descriptors depend on besides structure, in sentences; empty where it is nothing."""
+        text = "" if self.linkage is None else of_units(self.descriptors, self.linkage.targets_)
+        if self.real is not None and self.statistics:
+            if self.like is not None:
+                text += of_fields(self.real, self.like, self.descriptors)
+            text += of_magnification(self.real, self.descriptors)
+        return text
 
     @cached_property
     def um_per_px(self) -> float | None:
