@@ -24,7 +24,7 @@ def test_benchmark_of_operators(run_script, tmp_path):
 
 
 def test_benchmark_of_training(run_script, tmp_path):
-    small = {"resolution": 32, "ch": 4, "batch": 2, "images": 2, "memory-batch": 2, "rounds": 1}
+    small = {"resolution": 64, "ch": 4, "batch": 2, "images": 2, "memory-batch": 2, "rounds": 1}
     options = [word for key, value in small.items() for word in (f"--{key}", value)]
     printed = run_script(BENCHMARKS / "training.py", *options, "--json", tmp_path / "training.json")
     rows = json.loads((tmp_path / "training.json").read_text())["rows"]
