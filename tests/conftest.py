@@ -29,6 +29,8 @@ _LONGEST = (
     "how_to",
     "cli",
     "kernels",
+    "loop",
+    "transfer",
 )
 
 
