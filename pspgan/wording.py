@@ -21,10 +21,10 @@ def quoted(text: str, longest: int) -> str:
 def counted(n: int, noun: str) -> str:
     """A number and its noun.
 
-    >>> counted(1, "level"), counted(3, "level")
-    ('1 level', '3 levels')
+    >>> counted(1, "level"), counted(3, "level"), counted(1200, "level")
+    ('1 level', '3 levels', '1,200 levels')
     """
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

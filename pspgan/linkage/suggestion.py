@@ -84,6 +84,7 @@ def _warn_of_unpredicted(linkage: Linkage, target: Iterable[str]) -> None:
             stacklevel=4,
         )
     scores = linkage.validation_
+    # The fit on all ensembles, which predictions are of, is the last.
     scores = scores[(scores["fit"] == scores["fit"].iloc[-1]) & (scores["held_out"] == "conditions")]
     r2 = scores.set_index("target")["r2"]
     for name in target:

@@ -1,8 +1,8 @@
 """Compiles the CUDA sources once, as users' builds do but stricter, for tests that look at what comes out."""
 
 import importlib.util
+import json
 import os
-import pickle
 import re
 import shutil
 import subprocess
@@ -161,12 +161,17 @@ def compiled(compile_strictly, tmp_path_factory) -> list[Compiled]:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # which the workers share: a minute's compiling serves all
-    kept = folder / "compiled.pickle"
+    kept = folder / "compiled.json"
     with FileLock(f"{kept}.lock"):
         if not kept.exists():
             units = [compile_strictly(source, doubles=source.stem.endswith("_double")) for source in SOURCES]
-            kept.write_bytes(pickle.dumps([asdict(unit) for unit in units]))
-    return [Compiled(**unit) for unit in pickle.loads(kept.read_bytes())]
+            kept.write_text(json.dumps([asdict(unit) for unit in units], default=str))
+    return [
+        Compiled(
+            **unit | {name: unit[name] and Path(unit[name]) for name in ("source", "object", "cuobjdump")}
+        )
+        for unit in json.loads(kept.read_text())
+    ]
 
 
 @pytest.fixture(scope="session")
