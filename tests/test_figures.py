@@ -231,6 +231,10 @@ def test_descriptor_figures_draw_means_at_their_condition():
     along = figures.descriptor_along(measured, "size", factor, path, prediction).axes[0]
     curves = {line.get_label(): line for line in along.lines}
     np.testing.assert_allclose(curves["linkage"].get_ydata(orig=False), [1, 2, 3])
+    measured["real"]["size"].attrs["valid_max"] = 3.0
+    held = figures.descriptor_along(measured, "size", factor, path, prediction).axes[0]
+    tops = [drawn.collections[0].get_paths()[0].vertices[:, 1].max() for drawn in (along, held)]
+    np.testing.assert_allclose(tops, [3.1, 3.0])
     data = along.containers[0].lines[0]
     np.testing.assert_allclose(data.get_xdata(orig=False), [10, 100, 1000])
     np.testing.assert_allclose(data.get_ydata(orig=False), [5, 2.5, 4])

@@ -15,6 +15,7 @@ from matplotlib.ticker import NullLocator
 
 from ..linkage.means import by_condition, by_specimen
 from ..process import PIXEL_SIZE, Factor, ProcessCondition, ProcessSpace, Value
+from ..statistics import valid_range
 from .spatial import colour_of, is_generated
 from .style import FAINT, PREDICTED, apart, dress, legend, panel, with_unit, wrapped
 
@@ -132,7 +133,9 @@ def descriptor_along(
     if prediction is not None:
         where = [condition[factor.name] for condition in prediction[0]]
         mean, deviation = (np.asarray(part, dtype=float) for part in prediction[1:])
-        axes.fill_between(where, mean - deviation, mean + deviation, color=PREDICTED, alpha=0.15, linewidth=0)
+        bounds = valid_range(next(iter(statistics.values()))[name])
+        low, high = (np.clip(end, *bounds) for end in (mean - deviation, mean + deviation))
+        axes.fill_between(where, low, high, color=PREDICTED, alpha=0.15, linewidth=0)
         axes.plot(where, mean, ":", color=PREDICTED, linewidth=1.4, label="linkage")
     for k, (label, one) in enumerate(statistics.items()):
         table = by_condition(one, name)

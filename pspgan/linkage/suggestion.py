@@ -90,8 +90,8 @@ def _warn_of_unpredicted(linkage: Linkage, target: Iterable[str]) -> None:
     for name in target:
         if name not in flat and r2.get(name, np.nan) <= 0:
             warnings.warn(
-                f"{name}: R2 on held-out conditions is {r2_in_words(r2[name])}, no better than the mean, so "
-                "its probability says little where no specimen was seen",
+                f"R2 of {name} on held-out conditions is {r2_in_words(r2[name])}, no better than the mean, "
+                "so its probability says little where no specimen was seen",
                 stacklevel=4,
             )
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 _AVERAGED = ("distance", "spread")
 _LEAD = (
     "Every figure stands beside the same figure of reference micrographs against other reference ones, at"
-    " the same number of micrographs and split by specimen. Where training has seen these specimens,"
-    " agreement says how well the generator reproduces them, not what it does for others."
+    " the same number of micrographs and, where a condition has several, split by specimen. Where training"
+    " has seen these specimens, agreement says how well the generator reproduces them, not what it does for"
+    " others."
 )
 
 

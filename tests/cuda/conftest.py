@@ -166,10 +166,9 @@ def compiled(compile_strictly, tmp_path_factory) -> list[Compiled]:
         if not kept.exists():
             units = [compile_strictly(source, doubles=source.stem.endswith("_double")) for source in SOURCES]
             kept.write_text(json.dumps([asdict(unit) for unit in units], default=str))
+    paths = ("source", "object", "cuobjdump")
     return [
-        Compiled(
-            **unit | {name: unit[name] and Path(unit[name]) for name in ("source", "object", "cuobjdump")}
-        )
+        Compiled(**unit | {name: unit[name] and Path(unit[name]) for name in paths})
         for unit in json.loads(kept.read_text())
     ]
 

@@ -415,6 +415,17 @@ class TestSuggest:
         with pytest.warns(UserWarning, match="does not predict area_fraction"):
             flat.suggest({"area_fraction": 0.2}, tolerance=1.0)
 
+    def test_says_where_no_better_than_the_mean_on_held_out_conditions(self, steel):
+        fitted = Linkage(n_components=1, regressor="ridge", descriptors=("area_fraction",)).fit(steel)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert len(fitted.suggest({"area_fraction": 0.2}))
+        fitted.validation_.loc[fitted.validation_["held_out"] == "conditions", "r2"] = -0.3
+        with pytest.warns(
+            UserWarning, match="R2 of area_fraction on held-out conditions is -0.30, no better"
+        ):
+            assert len(fitted.suggest({"area_fraction": 0.2}))
+
     def test_grid_lies_between_the_levels(self):
         points = grid(SPACE, between=1)
         assert len(points) == 7 * 7 * 2
